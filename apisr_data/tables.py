@@ -167,7 +167,7 @@ DUPLICATES = Table(
         Column("cluster", _INT, "0, 1, ...; the frames of one cluster show the same picture"),
         Column("kept_frame_id", _STRING, "the cluster's best member"),
         Column("distance", _INT, "Hamming distance of the perceptual hash to the kept frame's"),
-        Column("thumbnail_difference", _FLOAT, "largest mean difference of a thumbnail block to the kept frame, 0..255"),
+        Column("thumbnail_difference", _FLOAT, "largest mean difference of a thumbnail block to the kept one, 0..255"),
     ),
     is_per_video=False,
 )

@@ -1,0 +1,173 @@
+"""Every setting of every stage, as strict frozen models; their digests; recipes in TOML.
+
+A setting here changes what a stage writes, and so enters its digest. What only changes how fast or where a stage runs
+(workers, device, time limits) is a flag, never a setting.
+"""
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic
+
+from apisr_data.errors import ConfigError
+
+Matrix = Literal["bt601", "bt709", "bt2020"]
+
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(pydantic.BaseModel):
+    """Base of the settings: an unknown key or a wrong type is an error, and nothing changes after construction."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, values: Any) -> Any:
+        if isinstance(values, dict):  # TOML and JSON know lists only
+            return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return values
+
+
+class Extract(Settings):
+    """Which frames are read, and how their colour is."""
+
+    exact: bool = False
+    """Decode every frame instead of the packets that hold I-frames."""
+    assume_matrix: Matrix | None = None
+    """Colour matrix of untagged video, in place of the guess by height."""
+
+
+class Score(Settings):
+    """What is measured on each frame."""
+
+    scorer: Literal["auto", "icnet", "detail"] = "auto"
+    """The complexity scorer; auto is icnet where its weights are present, else detail."""
+    weights_sha256: str | None = None
+    """Of the weights that the complexity scorer used; filled in by the stage."""
+    also: tuple[str, ...] = ("sharpness", "blockiness")
+    """The other scorers to run."""
+
+
+class Dedup(Settings):
+    """When two frames show the same picture."""
+
+    phash_distance: int = pydantic.Field(default=6, ge=0, le=7)
+    """Largest Hamming distance of two perceptual hashes that are compared further."""
+    thumbnail_difference: float = pydantic.Field(default=12.0, ge=0)
+    """Largest mean difference (0..255) of any block of two thumbnails that count as one picture."""
+    min_entropy: float = pydantic.Field(default=2.0, ge=0)
+    """Frames below this luma entropy (bits) are not compared: black, white, fades."""
+
+
+class Select(Settings):
+    """Which frames are kept."""
+
+    policy: Literal["diverse", "paper"] = "diverse"
+    per_video: int | None = pydantic.Field(default=None, ge=1)
+    """Frames kept of one video; None is 10 under `diverse`, and 16 up to 30 min or 24 above under `paper`."""
+    partitions: int = pydantic.Field(default=8, ge=1)
+    """Equal stretches of a video that share the quota."""
+    step: int = pydantic.Field(default=5, ge=1)
+    """Under `paper`, every step-th I-frame of a partition is a candidate."""
+    where: str | None = None
+    """SQL condition that a candidate must meet, over the columns of frames, scores and videos."""
+    min_entropy: float = 3.0
+    """Under `diverse`, the least luma entropy, bits."""
+    min_sharpness: float = 0.0
+    """Under `diverse`, the least sharpness."""
+    max_blockiness: float = 1e9
+    """Under `diverse`, the most blockiness."""
+    max_combing: float = 0.1
+    """Under `diverse`, the largest share of combed blocks."""
+
+
+class Rescale(Settings):
+    """How a chosen frame becomes a file."""
+
+    height: int | Literal["native"] = 720
+    """Height in px that the uncropped frame is brought to; native is the title's measured native height."""
+    kernel: Literal["lanczos", "area", "paper"] = "lanczos"
+    """Resampling kernel; paper is the authors' bicubic without antialiasing."""
+    below: Literal["keep", "refuse"] = "keep"
+    """What happens to a frame below the height: kept at its size, or refused."""
+    crop_borders: bool = True
+    """Cut letterbox and pillarbox borders."""
+    multiple_of: int = pydantic.Field(default=8, ge=1)
+    """Both sides are cut to a multiple of this."""
+
+
+class Export(Settings):
+    """How the training set is laid out."""
+
+    format: Literal["folder", "webdataset", "huggingface", "basicsr"] = "folder"
+    tile: int | None = pydantic.Field(default=None, ge=32)
+    """Side in px of the tiles that are cut; None exports whole images."""
+    tiles_per_image: int = pydantic.Field(default=4, ge=1)
+    val_fraction: float = pydantic.Field(default=0.05, ge=0, lt=1)
+    seed: int = 0
+
+
+class Recipe(Settings):
+    """All stages' settings: one TOML file with a table a stage."""
+
+    extract: Extract = Extract()
+    score: Score = Score()
+    dedup: Dedup = Dedup()
+    select: Select = Select()
+    rescale: Rescale = Rescale()
+    export: Export = Export()
+
+
+def digest(settings: Settings, *inputs: str) -> str:
+    """12 hex digits that name `settings` and what they were applied to."""
+    content = json.dumps([settings.model_dump(mode="json"), *inputs], sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
+
+
+def parse(model: type[S], values: dict[str, Any], origin: str) -> S:
+    """`values` as a `model`.
+
+    Raises:
+        ConfigError: an unknown key or an unusable value; the message names `origin` and the key.
+    """
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{origin}: {key}: {first['msg']} (found {first['input']!r}){known}") from None
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the curation recipes that are shipped, for `--recipe NAME`."""
+    files = resources.files("apisr_data.pipelines").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.startswith("curate_")))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """The recipe of that name in pipelines/, or in the TOML file of that path.
+
+    Raises:
+        ConfigError: no such recipe or file, not TOML, or a wrong key or value in it.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"recipe {path}: {error.strerror}") from None
+    elif name_or_path in recipe_names():
+        text = resources.files("apisr_data.pipelines").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(recipe_names())}")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe {name_or_path}: {error}") from None
+    return parse(Recipe, values, f"recipe {name_or_path}")
