@@ -51,6 +51,8 @@ class Score(Settings):
     """Of the weights that the complexity scorer used; filled in by the stage."""
     also: tuple[str, ...] = ("sharpness", "blockiness")
     """The other scorers to run."""
+    native_height: bool = True
+    """Measure the height that each title was drawn at."""
 
 
 class Dedup(Settings):

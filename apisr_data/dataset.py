@@ -33,7 +33,7 @@ STAGE_OF_TABLE = {
     "frames": "extract",
     "thumbnails": "extract",
     "packet_sizes": "extract",
-    "descale": "extract",
+    "descale": "score",
     "scores": "score",
 }
 _DONE_TABLE = {"extract": "videos", "score": "scores"}  # the table that a stage writes last for a video
@@ -42,8 +42,8 @@ _DONE_TABLE = {"extract": "videos", "score": "scores"}  # the table that a stage
 class Dataset:
     """An open dataset folder.
 
-    `sql` sees every table as a view of its current parts: sources, videos (with title, episode, source and licence),
-    frames, thumbnails, packet_sizes, descale, scores, duplicates, repeats, selection, images, manifest.
+    `sql` sees every table of `tables.TABLES` as a view of its current parts; `videos` also has what `sources` says of
+    the title and what `native_heights` says of its native height.
     """
 
     def __init__(self, path: Path) -> None:
@@ -169,11 +169,15 @@ class Dataset:
         except filelock.Timeout:
             raise DatasetError(f"{self.path}: another run is writing this dataset; wait for it to end") from None
         try:
-            for leftover in self.path.glob("tables/**/.*.tmp"):
-                leftover.unlink(missing_ok=True)
+            self._clear_leftovers()
             yield
         finally:
+            self._clear_leftovers()
             lock.release()
+
+    def _clear_leftovers(self) -> None:
+        for leftover in (*self.path.glob("tables/**/.*.tmp"), *self.path.glob("images/.*.tmp")):
+            leftover.unlink(missing_ok=True)
 
     def _known_videos(self) -> set[str]:
         path = self.table_path("sources")
@@ -222,7 +226,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     for table in tables.TABLES:
-        if table.name == "manifest" or not table.is_per_video:
+        if not table.is_per_video:
             files = [dataset.table_path(table.name)] if dataset.table_path(table.name).exists() else []
         else:
             files = dataset.parts(table.name) if dataset.digest(STAGE_OF_TABLE[table.name]) else []
@@ -235,10 +239,12 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")  # noqa: S608
     connection.execute(
         """CREATE VIEW videos AS
-        SELECT v.*, s.path, s.title, s.episode, s.source, s.licence, s.kind
+        SELECT v.*, s.kind, s.path, s.title, s.episode, s.source, s.licence,
+            n.height AS native_height, n.kernel AS native_kernel, n.confidence AS native_confidence
         FROM videos_parts v
         JOIN (SELECT * FROM sources QUALIFY row_number() OVER (PARTITION BY video_id ORDER BY path) = 1) s
-        USING (video_id)"""
+        USING (video_id)
+        LEFT JOIN native_heights n ON n.title = s.title AND n.source_height = v.height"""
     )
     return connection
 

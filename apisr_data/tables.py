@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -150,6 +151,20 @@ DESCALE = Table(
     ),
 )
 
+NATIVE_HEIGHTS = Table(
+    "native_heights",
+    (
+        Column("title", _STRING, "title of the work"),
+        Column("source_height", _INT, "coded height of the videos measured, px"),
+        Column("height", _INT, "height that the title was drawn at, px; null where none stands out"),
+        Column("kernel", _STRING, "kernel that brought it to the source height; null where none stands out"),
+        Column("confidence", _FLOAT, "0..1, see docs/native-height.md"),
+        Column("videos", _INT, "videos measured"),
+        Column("frames", _INT, "frames measured"),
+    ),
+    is_per_video=False,
+)
+
 SCORES = Table(
     "scores",
     (
@@ -243,6 +258,7 @@ TABLES = (
     FRAMES,
     THUMBNAILS,
     DESCALE,
+    NATIVE_HEIGHTS,
     SCORES,
     DUPLICATES,
     REPEATS,
@@ -250,6 +266,47 @@ TABLES = (
     IMAGES,
     MANIFEST,
 )
+
+
+class PartWriter:
+    """Write a part row by row; it takes its name when the `with` block ends well, and leaves nothing otherwise.
+
+    At most `rows_held` rows are in memory.
+    """
+
+    def __init__(self, table: Table, path: Path, *, rows_held: int = 256) -> None:
+        self._table = table
+        self._path = path
+        self._rows_held = rows_held
+        self._rows: list[Mapping[str, Any]] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._file = pq.ParquetWriter(self._temporary, table.schema, compression="zstd")
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """One row more."""
+        self._rows.append(row)
+        if len(self._rows) >= self._rows_held:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.write_table(self._table.rows(self._rows))
+        self._rows.clear()
+
+    def __enter__(self) -> "PartWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._file.close()
+            if kind is None:
+                self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
 
 def write(table: pa.Table, path: Path) -> None:

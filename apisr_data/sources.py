@@ -1,0 +1,101 @@
+"""What is given to `extract`: which files are videos and which folders hold pictures, and the id of their content."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from apisr_data.errors import InputError
+
+VIDEO_SUFFIXES = frozenset(
+    ".3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv "
+    ".mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tp .trp .ts .vob .webm .wmv .y4m".split()
+)
+IMAGE_SUFFIXES = frozenset(".avif .bmp .jpe .jpeg .jpg .png .tif .tiff .webp".split())
+
+_EDGE_BYTES = 1 << 20
+_SAMPLE_BYTES = 64 << 10
+_SAMPLES = 16
+
+
+@dataclass
+class Found:
+    """What a walk over the given paths found."""
+
+    videos: list[Path] = field(default_factory=list)
+    pictures: dict[Path, list[Path]] = field(default_factory=dict)
+    """Folder -> its pictures, sorted."""
+    ignored: int = 0
+    """Files in folders that are neither (subtitles, notes, fonts)."""
+    errors: list[InputError] = field(default_factory=list)
+
+
+def find(paths: Iterable[Path]) -> Found:
+    """Every video and picture at or under `paths`; folders are walked, hidden files and datasets left out.
+
+    A file that is named itself is taken for a video whatever its suffix, unless the suffix is a picture's.
+    """
+    found = Found()
+    seen: set[Path] = set()
+    for given in paths:
+        path = given.absolute()
+        if path.is_dir():
+            _walk(path, found, seen)
+        elif not path.exists():
+            found.errors.append(InputError(f"{given}: no such file or folder"))
+        elif path not in seen:
+            seen.add(path)
+            _sort_in(path, found, is_named=True)
+    found.videos.sort()
+    for pictures in found.pictures.values():
+        pictures.sort()
+    return found
+
+
+def content_id(path: Path) -> str:
+    """16 hex digits that name a file's content: BLAKE2b of its size, first and last MiB and 16 samples between.
+
+    A renamed file keeps its id, a half-downloaded one has another; at most 3 MiB are read.
+    """
+    size = path.stat().st_size
+    state = hashlib.blake2b(str(size).encode(), digest_size=8)
+    with path.open("rb") as file:
+        if size <= 2 * _EDGE_BYTES + _SAMPLES * _SAMPLE_BYTES:
+            while block := file.read(_EDGE_BYTES):
+                state.update(block)
+            return state.hexdigest()
+        state.update(file.read(_EDGE_BYTES))
+        between = size - 2 * _EDGE_BYTES
+        for i in range(_SAMPLES):
+            file.seek(_EDGE_BYTES + (between - _SAMPLE_BYTES) * i // (_SAMPLES - 1))
+            state.update(file.read(_SAMPLE_BYTES))
+        file.seek(size - _EDGE_BYTES)
+        state.update(file.read(_EDGE_BYTES))
+    return state.hexdigest()
+
+
+def _walk(root: Path, found: Found, seen: set[Path]) -> None:
+    def refused(error: OSError) -> None:
+        found.errors.append(InputError(f"{error.filename}: {error.strerror}"))
+
+    for folder, subfolders, names in os.walk(root, onerror=refused):
+        if "dataset.toml" in names:  # our own output is no source
+            subfolders.clear()
+            continue
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not name.startswith(".") and path not in seen:
+                seen.add(path)
+                _sort_in(path, found, is_named=False)
+
+
+def _sort_in(path: Path, found: Found, *, is_named: bool) -> None:
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        found.pictures.setdefault(path.parent, []).append(path)
+    elif is_named or suffix in VIDEO_SUFFIXES:
+        found.videos.append(path)
+    else:
+        found.ignored += 1
