@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from apisr_data.images import Picture, Rgb
+from apisr_data.images import Picture, Rgb, resize
 from apisr_data.tables import Column
 
 SIDE_PX = 384
@@ -42,7 +42,7 @@ def detail(image: Rgb) -> float:
     colours in 4 bits a channel there, and weights w = (.4, .3, .2, .1):
     sqrt(sum_k w_k g_k * log(sum_k w_k n_k) / log 4096).
 
-    Source: Saritas, Dayan, Shen and Nath, "Complexity in Complexity: Understanding Visual Complexity Through Structure,
+    Source: Sarıtaş, Dayan, Shen and Nath, "Complexity in Complexity: Understanding Visual Complexity Through Structure,
     Color, and Surprise", 2025, arXiv 2501.15890: MSG and MUC with these weights. The logarithm and the geometric mean
     are ours; the paper fits a linear model to each of its data sets.
     """
@@ -50,15 +50,10 @@ def detail(image: Rgb) -> float:
     for weight in _SCALE_WEIGHTS:
         gradient += weight * _mean_gradient(image)
         colours += weight * _colours(image)
-        image = _halved(image)
+        height, width, _ = image.shape
+        image = resize(image, (max(1, width // 2), max(1, height // 2)), "area")
     variety = np.log(colours) / np.log(1 << 3 * _COLOUR_BITS)
     return float(np.sqrt(gradient * max(0.0, variety)))
-
-
-def _halved(image: Rgb) -> Rgb:
-    height, width, _ = image.shape
-    half = cv2.resize(image, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-    return half.astype(np.uint8, copy=False)
 
 
 def _mean_gradient(image: Rgb) -> float:

@@ -138,4 +138,6 @@ def _state(loaded: Any) -> Mapping[str, Any]:
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, Mapping) and wrapper in loaded:
             loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping):
+        raise TypeError(f"it holds a {type(loaded).__name__}")
     return {key.removeprefix("_orig_mod.").removeprefix("module."): tensor for key, tensor in loaded.items()}
