@@ -7,9 +7,10 @@ A setting here changes what a stage writes, and so enters its digest. What only 
 import hashlib
 import json
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 
@@ -91,8 +92,8 @@ class Select(Settings):
 class Rescale(Settings):
     """How a chosen frame becomes a file."""
 
-    height: int | Literal["native"] = 720
-    """Height in px that the uncropped frame is brought to; native is the title's measured native height."""
+    height: Annotated[int, pydantic.Field(ge=16)] | Literal["native"] = 720
+    """Height in px that the uncropped frame is brought to; native is the title's measured height, or else 720."""
     kernel: Literal["lanczos", "area", "paper"] = "lanczos"
     """Resampling kernel; paper is the authors' bicubic without antialiasing."""
     below: Literal["keep", "refuse"] = "keep"
@@ -100,7 +101,7 @@ class Rescale(Settings):
     crop_borders: bool = True
     """Cut letterbox and pillarbox borders."""
     multiple_of: int = pydantic.Field(default=8, ge=1)
-    """Both sides are cut to a multiple of this."""
+    """Both sides are cut to a multiple of this, around the centre."""
 
 
 class Export(Settings):
@@ -142,8 +143,19 @@ def parse(model: type[S], values: dict[str, Any], origin: str) -> S:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        known = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"{origin}: {key}: {first['msg']} (found {first['input']!r}){known}") from None
+        message = f"{first['msg']} (found {first['input']!r})"
+        if first["type"] == "extra_forbidden":
+            message = f"no such setting; there are {', '.join(_fields(model, first['loc'][:-1]))}"
+        raise ConfigError(f"{origin}: {key}: {message}") from None
+
+
+def _fields(model: type[Settings], location: Sequence[int | str]) -> list[str]:
+    """The keys of the model that stands at `location` inside `model`."""
+    for key in location:
+        annotation = model.model_fields[str(key)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Settings):
+            model = annotation
+    return list(model.model_fields)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -173,3 +185,22 @@ def load_recipe(name_or_path: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"recipe {name_or_path}: {error}") from None
     return parse(Recipe, values, f"recipe {name_or_path}")
+
+
+def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
+    """The recipe with `stage.key=value` assignments applied; a value is TOML, or else a bare string.
+
+    Raises:
+        ConfigError: an assignment is not of that form, or its key or value is wrong.
+    """
+    values = recipe.model_dump()
+    for assignment in assignments:
+        stage, dot, rest = assignment.partition(".")
+        key, equals, text = rest.partition("=")
+        if not (dot and equals) or stage not in values:
+            raise ConfigError(f"--set {assignment}: not STAGE.KEY=VALUE; stages: {', '.join(values)}")
+        try:
+            values[stage][key] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[stage][key] = text
+    return parse(Recipe, values, "--set")

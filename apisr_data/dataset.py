@@ -232,11 +232,11 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
             files = dataset.parts(table.name) if dataset.digest(STAGE_OF_TABLE[table.name]) else []
         name = f"{table.name}_parts" if table.name == "videos" else table.name
         if files:
-            listed = ", ".join(_quoted(f) for f in files)
+            listed = ", ".join("'" + as_pattern(f.resolve()).replace("'", "''") + "'" for f in files)
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")  # noqa: S608
         else:
-            connection.register(f"no_{name}", table.schema.empty_table())
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")  # noqa: S608
+            empty = table.schema.empty_table()  # noqa: F841 -- DuckDB finds it by name
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")  # noqa: S608
     connection.execute(
         """CREATE VIEW videos AS
         SELECT v.*, s.kind, s.path, s.title, s.episode, s.source, s.licence,
@@ -249,7 +249,6 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _quoted(path: Path) -> str:
-    """`path` as an SQL string that read_parquet does not take for a pattern."""
-    escaped = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve()))
-    return "'" + escaped.replace("'", "''") + "'"
+def as_pattern(path: Path) -> str:
+    """The pattern that matches `path` alone: DuckDB takes every path for one."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))

@@ -1,0 +1,43 @@
+# make demo    an environment, then the sample clip curated: says where to look
+# make test    the fast tests       make test-slow   the slow ones       make check   format, lint, types, layers
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-slow check format clean
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "APISR needs Python 3.11 or newer; say: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  echo "OpenCV cannot be loaded: it needs the system library libGL."; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq libgl1 libglib2.0-0; \
+	  else echo "Install it (Debian, Ubuntu: sudo apt install libgl1; Fedora: sudo dnf install mesa-libGL) and say make again."; exit 1; fi; }
+	@touch $@
+
+demo: $(BIN)/.installed
+	$(BIN)/apisr-data run samples/the-question.mkv -d demo/dataset --recipe curate_quick --titles samples/titles.csv --export demo/training-set
+	$(BIN)/apisr-data query demo/dataset "SELECT round(f.time_s, 1) AS time_s, round(complexity, 3) AS complexity, is_kept, reason FROM frames f JOIN scores USING (frame_id) JOIN selection USING (frame_id) ORDER BY time_s"
+	@echo "Look at the pictures in demo/training-set/ and the tables in demo/dataset/tables/."
+
+test: $(BIN)/.installed
+	$(BIN)/python -m pytest -n 2
+
+test-slow: $(BIN)/.installed
+	$(BIN)/python -m pytest -m slow
+
+check: $(BIN)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(BIN)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,142 @@
+"""score: what each frame is worth, by the scorers that the settings name, and the height each title was drawn at."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+from apisr_data import cache, config, engines, native_height, scorers, tables
+from apisr_data.dataset import Dataset
+from apisr_data.errors import InputError, MissingStageError
+from apisr_data.stages import Progress, Report, Silence
+from apisr_data.stages.score_video import ScoreJob, ScoringJob, score_video
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Raised whenever the same frames would give other rows for a reason outside the scorers; enters the digest."""
+
+ICNET_WEIGHTS = "ck.pth"
+
+
+def plan(settings: config.Score, *, weights: Path | None = None, device: str = "auto") -> ScoringJob:
+    """The scoring that `settings` ask for on this machine: `auto` is decided, and the weights are named by their sum.
+
+    Raises:
+        FetchError: icnet was asked for and its weights are absent.
+    """
+    found = weights or cache.find(ICNET_WEIGHTS)
+    scorer = settings.scorer
+    if scorer == "auto":
+        scorer = "icnet" if found and _has_torch() else "detail"
+        if scorer == "detail":
+            log.warning(
+                "complexity by 'detail': ICNet's weights are not at %s (--scorer icnet says where to get them)",
+                cache.folder() / ICNET_WEIGHTS,
+            )
+    options = {}
+    if scorer == "icnet":
+        options = {"device": device} | ({"weights": str(found)} if found else {})
+        scorers.build("icnet", **options)  # absent or unreadable weights are told before any work
+        assert found is not None
+        settings = settings.model_copy(update={"weights_sha256": hashlib.sha256(found.read_bytes()).hexdigest()})
+    return ScoringJob(settings.model_copy(update={"scorer": scorer}), options=options)
+
+
+def put_in_force(dataset: Dataset, scoring: ScoringJob) -> None:
+    """Make this scoring the current one; it depends on how the frames were extracted."""
+    names = (scoring.settings.scorer, *scoring.settings.also)
+    versions = [f"{name}:{scorers.find(name).version}" for name in names]
+    extracted = dataset.digest("extract")
+    if extracted is None:
+        raise MissingStageError(f"{dataset.path}: nothing to score; run 'apisr-data extract' first")
+    dataset.put_in_force("score", scoring.settings, config.digest(scoring.settings, extracted, str(VERSION), *versions))
+
+
+def score(
+    dataset: Dataset,
+    scoring: ScoringJob,
+    *,
+    workers: int = 1,
+    hang_timeout_s: float = engines.HANG_TIMEOUT_S,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Score the frames of every video that has not been scored so; each video is decoded again.
+
+    Raises:
+        MissingStageError: nothing has been extracted.
+        OSError: the disk is full.
+    """
+    progress = progress or Silence()
+    put_in_force(dataset, scoring)
+    extracted = config.Extract.model_validate(dataset.settings("extract", config.Extract) or config.Extract())
+    done = set() if force else dataset.done("score")
+    query = "SELECT video_id, path, i_frames FROM videos WHERE status = 'done' ORDER BY path"
+    videos = dataset.sql(query).fetchall()
+    frames = {video_id: i_frames for video_id, _, i_frames in videos}
+    jobs = [
+        ScoreJob(
+            path=Path(path),
+            video_id=video_id,
+            frames_part=dataset.part("frames", video_id),
+            scoring=scoring.for_video(dataset, video_id),
+            exact=extracted.exact,
+            assume_matrix=extracted.assume_matrix,
+        )
+        for video_id, path, _ in videos
+        if video_id not in done
+    ]
+    shares = {job.video_id: 0.0 for job in jobs}
+    progress.begin("score", sum(frames[job.video_id] for job in jobs), "frames")
+
+    def on_progress(job: ScoreJob, share: float) -> None:
+        progress.advance((share - shares[job.video_id]) * frames[job.video_id])
+        shares[job.video_id] = share
+
+    failed: list[InputError] = []
+    for outcome in engines.run(
+        score_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
+    ):
+        on_progress(outcome.job, 1.0)
+        if isinstance(outcome.error, InputError):
+            failed.append(outcome.error)
+    dataset.refresh()
+    write_native_heights(dataset)
+    scored = sum(frames[job.video_id] for job in jobs)
+    summary = f"{scored:,} frames by {scoring.settings.scorer}; {len(videos) - len(jobs)} videos known already"
+    return Report("score", summary, did_nothing=not jobs, failed=failed)
+
+
+def write_native_heights(dataset: Dataset) -> None:
+    """The native height of each title and source height, from the descale curves of all its videos."""
+    made_from = dataset.fingerprint("descale", "sources")
+    if dataset.is_up_to_date("native_heights", made_from):
+        return
+    query = """
+        SELECT v.title, v.height AS source_height, d.video_id, d.kernel, d.height, d.log_error, d.frames
+        FROM descale d JOIN videos v USING (video_id) ORDER BY ALL"""
+    by_title: dict[tuple[str, int], list[dict[str, object]]] = {}
+    for row in dataset.sql(query).to_arrow_table().to_pylist():
+        by_title.setdefault((row["title"], row["source_height"]), []).append(row)
+    heights = []
+    for (title, source_height), rows in by_title.items():
+        estimate = native_height.estimate_by_title(rows, source_height)
+        frames = {row["video_id"]: row["frames"] for row in rows}
+        heights.append(
+            {
+                "title": title,
+                "source_height": source_height,
+                "height": estimate.height,
+                "kernel": estimate.kernel,
+                "confidence": estimate.confidence,
+                "videos": len(frames),
+                "frames": sum(frames.values()),  # type: ignore[misc]
+            }
+        )
+    dataset.write_table(tables.NATIVE_HEIGHTS, tables.NATIVE_HEIGHTS.rows(heights), made_from)
+
+
+def _has_torch() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("torch") is not None

@@ -1,0 +1,125 @@
+"""One video's frames through the scorers, into its parts."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from apisr_data import native_height, scorers, tables, video
+from apisr_data.config import Score
+from apisr_data.dataset import Dataset
+from apisr_data.engines import Beat
+from apisr_data.images import ImageFile, Picture
+
+PICTURES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """How frames are scored, and where one video's parts go."""
+
+    settings: Score
+    options: dict[str, str] = field(default_factory=dict)
+    """Of the complexity scorer: weights and device."""
+    parts: dict[str, Path] = field(default_factory=dict)
+
+    def for_video(self, dataset: Dataset, video_id: str) -> "ScoringJob":
+        """The same for one video of a dataset, into its current parts."""
+        return replace(self, parts={t: dataset.part(t, video_id) for t in ("scores", "descale")})
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """One video whose frames are known and are to be scored."""
+
+    path: Path
+    video_id: str
+    frames_part: Path
+    scoring: ScoringJob
+    exact: bool = False
+    assume_matrix: str | None = None
+
+
+def score_video(job: ScoreJob, beat: Beat) -> int:
+    """Decode the frames of one video again and write their scores; returns how many.
+
+    Raises:
+        VideoError: the video cannot be read any more.
+    """
+    known = pq.read_table(job.frames_part, columns=["frame_id", "packet", "time_s", "image_name"]).to_pylist()
+    with scoring(job.scoring, job.video_id) as ongoing:
+        pictures = _pictures(job, known)
+        done = 0
+        while batch := list(itertools.islice(pictures, PICTURES_AT_ONCE)):
+            ongoing.add(batch)
+            done += len(batch)
+            beat(done / len(known))
+    return done
+
+
+def table(settings: Score) -> tables.Table:
+    """The table of scores with the columns that these settings ask for."""
+    names = dict.fromkeys((settings.scorer, *settings.also))
+    return tables.SCORES.with_columns(c for name in names for c in scorers.columns(name))
+
+
+class Scoring:
+    """Scores pictures as they come, into a part."""
+
+    def __init__(self, job: ScoringJob, video_id: str, part: tables.PartWriter) -> None:
+        self._complexity = job.settings.scorer
+        self._video_id = video_id
+        self._part = part
+        self._scorers = [_build(self._complexity, **job.options), *(_build(name) for name in job.settings.also)]
+        self._heights = native_height.Sampler() if job.settings.native_height else None
+
+    def add(self, frames: Sequence[tuple[str, float, Picture]]) -> None:
+        """Score (frame_id, time_s, picture) triples."""
+        pictures = [picture for _, _, picture in frames]
+        measured = {column: values for s in self._scorers for column, values in s.score(pictures).items()}
+        for i, (frame_id, time_s, picture) in enumerate(frames):
+            row = {column: values[i].item() for column, values in measured.items()}
+            row |= {"complexity": row[self._complexity], "complexity_scorer": self._complexity}
+            self._part.add({"frame_id": frame_id, "video_id": self._video_id, **row})
+            if self._heights:
+                self._heights.offer(time_s, picture.luma())
+
+    def descale_rows(self) -> Iterator[dict[str, object]]:
+        """The descale curves of the frames that tell most about the native height."""
+        for row in self._heights.curves() if self._heights else ():
+            yield {"video_id": self._video_id, **row}
+
+
+@contextmanager
+def scoring(job: ScoringJob, video_id: str) -> Iterator[Scoring]:
+    """Score one video; when the block ends well its parts are there, `scores` last."""
+    with (
+        tables.PartWriter(table(job.settings), job.parts["scores"]) as scores,
+        tables.PartWriter(tables.DESCALE, job.parts["descale"]) as descale,
+    ):
+        ongoing = Scoring(job, video_id, scores)
+        yield ongoing
+        for row in ongoing.descale_rows():
+            descale.add(row)
+
+
+@lru_cache(maxsize=8)
+def _build(name: str, **options: str) -> scorers.Scorer:
+    """A scorer, once a process: a network is loaded for the first video and serves the others."""
+    return scorers.build(name, **options)
+
+
+def _pictures(job: ScoreJob, known: list[dict[str, Any]]) -> Iterator[tuple[str, float, Picture]]:
+    by_packet = {row["packet"]: row for row in known}
+    if known and known[0]["image_name"] is not None:
+        for row in known:
+            yield row["frame_id"], row["time_s"], ImageFile(job.path / row["image_name"])
+        return
+    for frame in video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix):
+        row = by_packet[frame.packet]
+        yield row["frame_id"], frame.time_s, frame

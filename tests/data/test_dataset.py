@@ -1,0 +1,133 @@
+import pyarrow.parquet as pq
+import pytest
+
+from apisr_data import config, tables
+from apisr_data.dataset import create_dataset, open_dataset
+from apisr_data.errors import DatasetError, MissingStageError, QueryError
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    made = create_dataset(tmp_path / "it's a [set] *")
+    made.put_in_force("extract", config.Extract(), "e1")
+    sources = [{"video_id": v, "path": f"/{v}.mkv", "kind": "video", "title": "T"} for v in ("aa", "bb")]
+    made.write_table(tables.SOURCES, tables.SOURCES.rows(sources), "")
+    return made
+
+
+def add_video(dataset, video_id, **facts):
+    rows = [{"video_id": video_id, "status": "done", **facts}]
+    tables.write(tables.VIDEOS.rows(rows), dataset.part("videos", video_id))
+    dataset.refresh()
+
+
+def test_every_table_is_a_view_even_before_it_is_written(dataset):
+    for table in tables.TABLES:
+        columns = dataset.sql(f"FROM {table.name}").columns
+        assert set(columns) >= {c.name for c in table.columns}
+
+
+def test_only_parts_of_the_settings_in_force_are_read(dataset):
+    add_video(dataset, "aa", width=1)
+    dataset.put_in_force("extract", config.Extract(exact=True), "e2")
+    assert dataset.done("extract") == set()
+    add_video(dataset, "aa", width=2)
+    assert dataset.sql("SELECT width FROM videos").fetchall() == [(2,)]
+    dataset.put_in_force("extract", config.Extract(), "e1")
+    assert dataset.sql("SELECT width FROM videos").fetchall() == [(1,)]
+
+
+def test_a_video_counts_only_when_its_last_part_is_there(dataset):
+    tables.write(tables.FRAMES.rows([{"frame_id": "aa-0", "video_id": "aa"}]), dataset.part("frames", "aa"))
+    dataset.refresh()
+    assert dataset.sql("FROM frames").fetchall() == []
+    add_video(dataset, "aa")
+    assert len(dataset.sql("FROM frames").fetchall()) == 1
+
+
+def test_a_video_that_no_source_names_is_left_out(dataset):
+    add_video(dataset, "aa")
+    add_video(dataset, "cc")
+    assert dataset.sql("SELECT video_id FROM videos").fetchall() == [("aa",)]
+
+
+def test_the_settings_in_force_survive_reopening(dataset):
+    again = open_dataset(dataset.path)
+    assert again.digest("extract") == "e1"
+    assert again.settings("extract", config.Extract) == config.Extract()
+    assert again.settings("score", config.Score) is None
+
+
+def test_a_table_knows_what_it_was_made_from(dataset):
+    dataset.write_table(tables.DUPLICATES, tables.DUPLICATES.rows([]), "x")
+    assert dataset.is_up_to_date("duplicates", "x")
+    assert not dataset.is_up_to_date("duplicates", "y")
+
+
+def test_a_fingerprint_changes_with_the_parts(dataset):
+    before = dataset.fingerprint("videos")
+    add_video(dataset, "aa")
+    assert dataset.fingerprint("videos") != before
+
+
+def test_two_writers_are_refused(dataset):
+    with dataset.writing(), pytest.raises(DatasetError, match="another run is writing"), dataset.writing():
+        pass
+
+
+def test_what_a_killed_run_left_half_written_is_cleared(dataset):
+    leftover = dataset.part("frames", "aa").with_name(".aa.e1.parquet.123.tmp")
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    with dataset.writing():
+        assert not leftover.exists()
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.doc").touch()
+    with pytest.raises(DatasetError, match="not empty and not a dataset"):
+        create_dataset(tmp_path)
+
+
+def test_a_folder_without_a_dataset_says_how_to_make_one(tmp_path):
+    with pytest.raises(DatasetError, match="apisr-data extract VIDEOS -d"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "message"), [("format = 99", "update apisr"), ("format", "cannot be read")])
+def test_a_damaged_or_newer_dataset_is_refused(dataset, text, message):
+    (dataset.path / "dataset.toml").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(dataset.path)
+
+
+def test_a_stage_without_its_input_names_the_stage_to_run(tmp_path):
+    with pytest.raises(MissingStageError, match="apisr-data extract"):
+        create_dataset(tmp_path / "new").part("frames", "aa")
+
+
+def test_the_manifest_before_it_is_written_says_what_writes_it(dataset):
+    with pytest.raises(MissingStageError, match="apisr-data run"):
+        dataset.manifest()
+
+
+def test_wrong_sql_is_a_query_error(dataset):
+    with pytest.raises(QueryError, match="nowhere"):
+        dataset.sql("FROM nowhere")
+
+
+def test_a_part_takes_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "part.parquet"
+    with pytest.raises(ZeroDivisionError), tables.PartWriter(tables.DESCALE, path) as part:
+        part.add({"video_id": "aa"})
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with tables.PartWriter(tables.DESCALE, path, rows_held=2) as part:
+        for height in range(5):
+            part.add({"video_id": "aa", "height": height})
+    assert pq.read_table(path)["height"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+def test_a_key_that_is_no_column_is_an_error():
+    with pytest.raises(KeyError, match="no column \\['heigth'\\]"):
+        tables.DESCALE.rows([{"heigth": 1}])
