@@ -6,11 +6,25 @@ decoded alone, and whether the stream does something for which only a full decod
 
 from collections.abc import Callable
 
+from apisr_data.intra.av1 import Av1
+from apisr_data.intra.h264 import H264
+from apisr_data.intra.hevc import Hevc
+from apisr_data.intra.mpeg import Mpeg4, MpegVideo
 from apisr_data.intra.verdict import UNKNOWN, Classifier, Verdict
+from apisr_data.intra.vpx import Vp8, Vp9
 
 __all__ = ["UNKNOWN", "AllIntra", "Classifier", "Verdict", "classifier"]
 
-_CLASSIFIERS: dict[str, tuple[str, Callable[[bytes], Classifier]]] = {}
+_CLASSIFIERS: dict[str, tuple[str, Callable[[bytes], Classifier]]] = {
+    "h264": ("slice-types", H264),
+    "hevc": ("slice-types", Hevc),
+    "vp8": ("headers", Vp8),
+    "vp9": ("headers", Vp9),
+    "av1": ("headers", Av1),
+    "mpeg1video": ("headers", MpegVideo),
+    "mpeg2video": ("headers", MpegVideo),
+    "mpeg4": ("headers", Mpeg4),
+}
 
 
 class AllIntra:

@@ -16,6 +16,7 @@ class Frame:
     """A decoded frame; pixels are converted when they are asked for.
 
     Attributes:
+        decoded: the frame as libav decoded it.
         pts: the packet's raw pts; None where absent.
         packet: the packet's ordinal in demux order.
         time_s: seconds from the stream's start; from the packet's dts where it has no pts.
@@ -29,9 +30,9 @@ class Frame:
 
     __slots__ = (
         "_colour",
-        "_decoded",
         "_ratio",
         "_rotation",
+        "decoded",
         "height",
         "is_corrupt",
         "is_key_packet",
@@ -44,7 +45,7 @@ class Frame:
     )
 
     def __init__(self, decoded: VideoFrame, packet: Packet, info: VideoInfo, interpretation: colour.Colour) -> None:
-        self._decoded = decoded
+        self.decoded = decoded
         self._colour = interpretation
         self._ratio: Fraction = info.sample_aspect_ratio
         self._rotation = clockwise(decoded)
@@ -61,12 +62,12 @@ class Frame:
     def rgb(self, size: tuple[int, int] | None = None) -> Rgb:
         """The frame as displayed: uint8 (h, w, 3), C-contiguous; antialiased to `size` = (w, h) px when given."""
         return colour.to_rgb(
-            self._decoded, self._colour, size=size, rotation=self._rotation, sample_aspect_ratio=self._ratio
+            self.decoded, self._colour, size=size, rotation=self._rotation, sample_aspect_ratio=self._ratio
         )
 
     def luma(self) -> Luma:
         """Luma of the coded picture: uint8 (h, w), full range 0..255, neither scaled nor rotated."""
-        return colour.to_luma(self._decoded, self._colour)
+        return colour.to_luma(self.decoded, self._colour)
 
 
 def picture_type(decoded: VideoFrame) -> str:
