@@ -9,8 +9,8 @@ from pathlib import Path
 from apisr_data.errors import InputError
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv "
-    ".mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tp .trp .ts .vob .webm .wmv .y4m".split()
+    ".3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v .mjpeg .mjpg "
+    ".mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tp .trp .ts .vob .webm .wmv .y4m".split()
 )
 IMAGE_SUFFIXES = frozenset(".avif .bmp .jpe .jpeg .jpg .png .tif .tiff .webp".split())
 
@@ -23,7 +23,8 @@ _SAMPLES = 16
 class Found:
     """What a walk over the given paths found."""
 
-    videos: list[Path] = field(default_factory=list)
+    videos: dict[Path, Path] = field(default_factory=dict)
+    """Video -> the folder that was given, or the folder it lies in."""
     pictures: dict[Path, list[Path]] = field(default_factory=dict)
     """Folder -> its pictures, sorted."""
     ignored: int = 0
@@ -46,8 +47,7 @@ def find(paths: Iterable[Path]) -> Found:
             found.errors.append(InputError(f"{given}: no such file or folder"))
         elif path not in seen:
             seen.add(path)
-            _sort_in(path, found, is_named=True)
-    found.videos.sort()
+            _sort_in(path, path.parent, found, is_named=True)
     for pictures in found.pictures.values():
         pictures.sort()
     return found
@@ -88,14 +88,14 @@ def _walk(root: Path, found: Found, seen: set[Path]) -> None:
             path = Path(folder, name)
             if not name.startswith(".") and path not in seen:
                 seen.add(path)
-                _sort_in(path, found, is_named=False)
+                _sort_in(path, root, found, is_named=False)
 
 
-def _sort_in(path: Path, found: Found, *, is_named: bool) -> None:
+def _sort_in(path: Path, root: Path, found: Found, *, is_named: bool) -> None:
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         found.pictures.setdefault(path.parent, []).append(path)
     elif is_named or suffix in VIDEO_SUFFIXES:
-        found.videos.append(path)
+        found.videos[path] = root
     else:
         found.ignored += 1
