@@ -58,7 +58,8 @@ def fetch(
         if sha256 is None and record.exists():
             sha256 = record.read_text(encoding="utf-8").strip()
         if path.is_file():
-            _check(path, name, sha256)
+            if sha256:
+                _check(path, name, sha256)
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(url, part, progress)
