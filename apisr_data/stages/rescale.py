@@ -1,0 +1,200 @@
+"""rescale: the chosen frames, decoded again, become PNG files of the wanted height.
+
+An image is named by its frame and by everything else that its pixels depend on: one that is there already is not made
+again, and none is ever taken for another setting's.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from apisr_data import config, engines, tables
+from apisr_data.dataset import Dataset
+from apisr_data.errors import InputError, MissingStageError
+from apisr_data.stages import Progress, Report, Silence
+from apisr_data.stages.geometry import displayed_borders, plan
+from apisr_data.stages.rescale_video import Chosen, RescaleJob, rescale_video
+
+VERSION = 1
+"""Raised whenever the same frame and geometry would give other pixels; enters the images' names."""
+
+FALLBACK_HEIGHT = 720
+
+Rows = dict[str, dict[str, Any]]
+"""Rows of the table of images by frame_id."""
+
+
+def rescale(
+    dataset: Dataset,
+    settings: config.Rescale,
+    *,
+    workers: int = 1,
+    hang_timeout_s: float = engines.HANG_TIMEOUT_S,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Make the images of the selected frames, and the table that says what became of each.
+
+    Raises:
+        MissingStageError: nothing was selected yet.
+        OSError: the disk is full.
+    """
+    if not dataset.table_path("selection").exists():
+        raise MissingStageError(f"{dataset.path}: no frames selected yet; run 'apisr-data select {dataset.path}' first")
+    digest = config.digest(settings, str(VERSION))
+    dataset.put_in_force("rescale", settings, digest)
+    made_from = f"{digest} {dataset.digest('extract')} {dataset.fingerprint('selection', 'native_heights')}"
+    if not force and dataset.is_up_to_date("images", made_from) and _is_whole(dataset):
+        return Report("rescale", "every image is there already", did_nothing=True)
+
+    work = _planned(dataset, settings)
+    known = {} if force else _known(dataset)
+    reused = work.take(known)
+    failed = _make(dataset, work, workers, hang_timeout_s, progress or Silence())
+    rows = [work.rows[frame_id] for frame_id in sorted(work.rows)]
+    dataset.write_table(tables.IMAGES, tables.IMAGES.rows(rows), "" if failed else made_from)
+
+    made = sum(1 for row in rows if row.get("image")) - reused
+    refused = len(rows) - reused - made - len(failed)
+    summary = f"{made:,} images made, {reused:,} there already, {refused:,} refused, {len(failed):,} failed"
+    errors = list({str(error): error for error in failed.values()}.values())
+    return Report("rescale", summary, failed=errors, warnings=work.warnings)
+
+
+@dataclass
+class _Work:
+    rows: Rows = field(default_factory=dict)
+    wanted: dict[str, list[Chosen]] = field(default_factory=dict)
+    """Images to make, by video_id."""
+    warnings: list[str] = field(default_factory=list)
+    assume_matrix: config.Matrix | None = None
+
+    def take(self, known: Rows) -> int:
+        """Take over the images that are there already (by path); how many."""
+        taken = 0
+        for video_id, items in self.wanted.items():
+            for item in items:
+                self.rows[item.frame_id] |= known.get(item.image, {})
+            self.wanted[video_id] = [item for item in items if item.image not in known]
+            taken += len(items) - len(self.wanted[video_id])
+        return taken
+
+
+def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
+    """What is to be made of each selected frame; a refused one has its row with the reason."""
+    selected = dataset.sql(
+        """SELECT f.*, v.title, v.rotation, v.sample_aspect_ratio, v.native_height
+        FROM selection s JOIN frames f USING (frame_id) JOIN videos v USING (video_id)
+        WHERE s.is_kept ORDER BY f.video_id, f.packet"""
+    )
+    extracted = dataset.settings("extract", config.Extract)
+    work = _Work(assume_matrix=extracted.assume_matrix if isinstance(extracted, config.Extract) else None)
+    unmeasured: set[str] = set()
+    below = 0
+    for frame in selected.to_arrow_table().to_pylist():
+        frame_id, height = frame["frame_id"], settings.height
+        if height == "native":
+            height = frame["native_height"] or FALLBACK_HEIGHT
+            if not frame["native_height"]:
+                unmeasured.add(frame["title"])
+        left, top, right, bottom = (frame.get(f"border_{side}") or 0 for side in ("left", "top", "right", "bottom"))
+        borders = displayed_borders(
+            (left, top, right, bottom),
+            sample_aspect_ratio=frame["sample_aspect_ratio"] or 1.0,
+            rotation=frame["rotation"] or 0,
+        )
+        geometry = plan((frame["width"], frame["height"]), borders, height, settings)
+        work.rows[frame_id] = row = {"frame_id": frame_id}
+        if isinstance(geometry, str):
+            row["reason"] = geometry
+            continue
+        if frame["height"] < height:
+            row["reason"] = f"kept at its size: {frame['height']} px high, below {height}"
+            below += 1
+        state = hashlib.blake2b(f"{VERSION} {work.assume_matrix} {geometry}".encode(), digest_size=6)
+        image = f"images/{frame_id}.{state.hexdigest()}.png"
+        chosen = Chosen(frame_id, frame["packet"], frame["image_name"], geometry, image)
+        work.wanted.setdefault(frame["video_id"], []).append(chosen)
+    work.warnings = [f"{t}: native height not known; {FALLBACK_HEIGHT} px taken" for t in sorted(unmeasured)]
+    if below:
+        work.warnings.append(
+            f"{below:,} frames are lower than asked for and keep their size; below = refuse drops them"
+        )
+    return work
+
+
+def _make(
+    dataset: Dataset, work: _Work, workers: int, hang_timeout_s: float, progress: Progress
+) -> dict[str, InputError]:
+    """Make what is wanted and complete its rows; returns the frames that failed. Each finished video is remembered."""
+    failed: dict[str, InputError] = {}
+    jobs = []
+    for video_id, chosen in work.wanted.items():
+        path = _source(dataset, video_id)
+        if isinstance(path, Path) and chosen:
+            jobs.append(RescaleJob(path, video_id, tuple(chosen), dataset.path, work.assume_matrix))
+        elif isinstance(path, InputError):
+            failed |= {item.frame_id: path for item in chosen}
+    shares = dict.fromkeys((job.video_id for job in jobs), 0.0)
+    progress.begin("rescale", sum(len(job.chosen) for job in jobs), "images")
+
+    def on_progress(job: RescaleJob, share: float) -> None:
+        progress.advance((share - shares[job.video_id]) * len(job.chosen))
+        shares[job.video_id] = share
+
+    for outcome in engines.run(
+        rescale_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
+    ):
+        on_progress(outcome.job, 1.0)
+        if outcome.value:
+            _remember(dataset, outcome.job.video_id, outcome.value.rows)
+            for row in outcome.value.rows:
+                work.rows[row["frame_id"]] |= row
+            failed |= outcome.value.failed
+        elif isinstance(outcome.error, InputError):
+            failed |= {item.frame_id: outcome.error for item in outcome.job.chosen}
+        elif outcome.error:
+            raise outcome.error
+    for frame_id, error in failed.items():
+        work.rows[frame_id] = {"frame_id": frame_id, "reason": str(error)}
+    return failed
+
+
+def _source(dataset: Dataset, video_id: str) -> Path | InputError:
+    """Where this content still stands."""
+    places = dataset.sql(
+        "SELECT path, bytes, kind FROM sources WHERE video_id = ? ORDER BY path", [video_id]
+    ).fetchall()
+    for path, size, kind in places:
+        place = Path(path)
+        if place.is_dir() if kind == "images" else place.is_file() and place.stat().st_size == size:
+            return place
+    return InputError(f"{places[0][0]}: gone, or changed since it was extracted")
+
+
+# --- the images that are there ------------------------------------------------------------------------------------
+
+
+def _known(dataset: Dataset) -> Rows:
+    """What is known of the images in images/, by their path under the dataset; settings in force or not."""
+    folder = dataset.path / "tables" / "images"
+    if not folder.is_dir():
+        return {}
+    rows = pq.read_table(folder, schema=tables.IMAGES.schema).drop_columns(["reason"]).to_pylist()
+    return {row["image"]: row for row in rows if (dataset.path / row["image"]).exists()}
+
+
+def _remember(dataset: Dataset, video_id: str, made: tuple[dict[str, Any], ...]) -> None:
+    """Add rows to what is known of this video's images, so that a run cut short need not make them again."""
+    path = dataset.path / "tables" / "images" / f"{video_id}.parquet"
+    before = pq.read_table(path, schema=tables.IMAGES.schema).to_pylist() if path.exists() else []
+    rows = {row["image"]: row for row in [*before, *made] if (dataset.path / row["image"]).exists()}
+    tables.write(tables.IMAGES.rows(list(rows.values())), path)
+
+
+def _is_whole(dataset: Dataset) -> bool:
+    images = dataset.sql("SELECT image FROM images WHERE image IS NOT NULL").fetchall()
+    return all((dataset.path / image).exists() for (image,) in images)
