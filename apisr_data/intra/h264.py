@@ -8,8 +8,8 @@ from apisr_data.intra.verdict import UNKNOWN, B, P, Verdict, unusual
 
 _SLICE, _PARTITION_A, _IDR, _SEI, _SPS, _PPS = 1, 2, 5, 6, 7, 8
 _RECOVERY_POINT = 6
-_TYPES = (P, B, None, P, UNKNOWN)  # P, B, I, SP, SI; libav calls the last one SI, not I
 _I = 2
+_OTHERS = {0: P, 1: B, 3: P, 4: UNKNOWN}  # 3 is SP; 4 is SI, which libav does not call I
 # Profiles whose sequence parameter sets tell the chroma format (7.3.2.1.1).
 _HIGH_PROFILES = frozenset((44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244))
 # field_pic_flag stands within the first 15 bytes of a slice.
@@ -82,7 +82,7 @@ class H264:
         if slices[-1].is_field:
             return unusual("field pictures (PAFF)")
         if not is_intra:
-            return _TYPES[slices[0].type] or UNKNOWN
+            return _OTHERS[slices[0].type]
         if any(part.type != _I for part in slices):
             return unusual("I slices and others in one picture")
         if sum(part.first_macroblock == 0 for part in slices) != 1:

@@ -18,7 +18,7 @@ class Hevc:
         # Of each PPS: (output_flag_present_flag, num_extra_slice_header_bits).
         self._pps: dict[int, tuple[int, int]] = {}
         self._length_bytes = 0
-        if len(extradata) > 22 and extradata[:3] != b"\0\0\0" and extradata[:3] != b"\0\0\1":
+        if extradata[:1] == b"\1" and len(extradata) > 22:
             self._length_bytes = (extradata[21] & 3) + 1
             units = set(_configured(extradata))
         else:
@@ -61,7 +61,13 @@ class Hevc:
             return unusual("parameter sets change within a group of pictures")
         if picture is None or not picture.is_alone:
             return picture or UNKNOWN
-        return Verdict("I", is_alone=True, is_sync=picture.is_sync, has_headers=has_headers)
+        return Verdict(
+            "I",
+            is_alone=True,
+            is_sync=picture.is_sync,
+            has_headers=has_headers,
+            names_others=not picture.is_sync,
+        )
 
     def _read_slice(self, kind: int, data: bytes) -> Verdict:
         bits = Bits(unescape(data))

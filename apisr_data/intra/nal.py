@@ -13,17 +13,20 @@ def nal_units(data: bytes, length_bytes: int) -> Iterator[tuple[int, int]]:
         length_bytes: size of the length in front of each unit; 0 for start codes (Annex B).
     """
     total = len(data)
-    if length_bytes:
+    # Some files promise lengths and hold start codes; libav takes a first unit of one byte for that, too.
+    if length_bytes and data[:4] != b"\0\0\0\1":
         start = length_bytes
         while start < total:
             end = start + int.from_bytes(data[start - length_bytes : start], "big")
-            yield start, min(end, total)
+            if end > start:
+                yield start, min(end, total)
             start = end + length_bytes
         return
     start = data.find(_START_CODE) + 3
     while start >= 3:
         found = data.find(_START_CODE, start)
-        yield start, found if found >= 0 else total
+        if start < total:
+            yield start, found if found >= 0 else total
         start = found + 3
 
 

@@ -13,6 +13,8 @@ class Verdict:
         is_alone: it is one shown I-frame that decodes to the same pixels without any other packet.
         is_sync: besides, a decoder that starts here shows it and everything that follows it.
         has_headers: the packet brings every header (parameter sets, sequence header) that its picture needs.
+        names_others: its header lists reference pictures, though no slice uses them; libav then marks the frame as
+            corrupt when it is decoded alone.
         unusual: why nothing but a full decode is exact for this stream; empty otherwise.
     """
 
@@ -20,6 +22,7 @@ class Verdict:
     is_alone: bool = False
     is_sync: bool = False
     has_headers: bool = False
+    names_others: bool = False
     unusual: str = ""
 
 

@@ -36,7 +36,7 @@ def frame_at(
         pts: the frame's raw pts; None where it has none.
         assume_matrix: as for `iframes`.
         scan: an earlier scan of this file: then the packet found by seeking is checked against it.
-        packet: the packet's ordinal; decides where the pts is absent or repeated.
+        packet: the packet's ordinal; decides, with `scan`, where the pts is absent or repeated.
 
     Raises:
         VideoError: the file cannot be read as a video, or has no such frame.
@@ -138,7 +138,7 @@ def _by_seeking(path: Path | str, pts: int, ordinal: int, scan: Scan | None, ass
                     return None
                 for of, frame in decoder.decode_alone(packet, row):
                     if of.pts == pts and picture_type(frame) == "I":
-                        return Frame(frame, row, info, interpretation)
+                        return Frame(frame, row, info, interpretation, has_true_mark=not verdict.names_others)
                 return None
     return None
 

@@ -44,7 +44,15 @@ class Frame:
         "width",
     )
 
-    def __init__(self, decoded: VideoFrame, packet: Packet, info: VideoInfo, interpretation: colour.Colour) -> None:
+    def __init__(
+        self,
+        decoded: VideoFrame,
+        packet: Packet,
+        info: VideoInfo,
+        interpretation: colour.Colour,
+        *,
+        has_true_mark: bool = True,
+    ) -> None:
         self.decoded = decoded
         self._colour = interpretation
         self._ratio: Fraction = info.sample_aspect_ratio
@@ -55,7 +63,7 @@ class Frame:
         self.time_s = float((stamp - info.start_time) * info.time_base) if stamp is not None else 0.0
         self.packet_bytes = packet.size
         self.is_key_packet = packet.is_key
-        self.is_corrupt = packet.is_corrupt or decoded.is_corrupt
+        self.is_corrupt = packet.is_corrupt or (has_true_mark and decoded.is_corrupt)
         self.picture_type = picture_type(decoded)
         self.width, self.height = colour.displayed_size(decoded.width, decoded.height, self._ratio, self._rotation)
 

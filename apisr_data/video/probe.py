@@ -148,12 +148,10 @@ def clockwise(frame: VideoFrame) -> int:
     return -90 * round(frame.rotation / 90) % 360
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, av.InvalidDataError):
-        return f"not a video that libav can read, or cut off before its header ({error.strerror})"
-    if isinstance(error, (av.FFmpegError, OSError)) and error.strerror:
-        return error.strerror
-    return str(error)
+def _reason(error: av.FFmpegError | OSError) -> str:
+    if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+        return f"cannot be opened: {error.strerror}"
+    return f"not a video that libav can read, or cut off before its header ({error.strerror})"
 
 
 def _video_stream(path: Path, container: InputContainer) -> VideoStream:

@@ -10,7 +10,7 @@ decoded in full from its start.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from av.packet import Packet as AvPacket
 from av.video.stream import VideoStream
 
 from apisr_data import colour, intra
+from apisr_data.errors import VideoError
 from apisr_data.video.decoder import Decoded, Decoder, demux
 from apisr_data.video.frames import Frame, picture_type
 from apisr_data.video.packets import Packet, Scan
@@ -58,6 +59,7 @@ class IFrameReader(Iterator[Frame]):
         self._path = Path(path)
         self._wanted = wanted
         self._given: set[int] = set()
+        self._has_picture = False
         self._stack = ExitStack()
         self._source = self._stack.enter_context(opened(path))
         info = describe(self._path, *self._source)
@@ -103,6 +105,7 @@ class IFrameReader(Iterator[Frame]):
                 raise _UnusualError(scan.unusual)
             if self._wanted is not None and row.ordinal in self._wanted and not verdict.is_alone:
                 raise _UnusualError(f"packet {row.ordinal} is wanted and cannot be decoded alone")
+            has_true_mark = is_leading or not verdict.names_others
             if is_leading:
                 frames = decoder.decode(packet, row)
                 if verdict.is_sync:
@@ -120,13 +123,13 @@ class IFrameReader(Iterator[Frame]):
                 frames = decoder.decode_alone(packet, row)
                 if not _gives_intra(frames, row):
                     raise _UnusualError(f"packet {row.ordinal} does not decode alone")
-            yield from self._shown(frames, decoder)
+            yield from self._shown(frames, decoder, has_true_mark=has_true_mark)
             if self._is_done():
                 return
         if is_leading:
             yield from self._shown(decoder.drain(), decoder)
-            scan.method = FULL_DECODE
-        self._warn_if_sparse()
+            scan.method, scan.unusual = FULL_DECODE, "no place to start decoding from"
+        self._finish()
 
     def _read_everything(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
         decoder = Decoder(stream)
@@ -136,10 +139,11 @@ class IFrameReader(Iterator[Frame]):
             if self._is_done():
                 return
         yield from self._shown(decoder.drain(), decoder)
-        self._warn_if_sparse()
+        self._finish()
 
-    def _shown(self, decoded: Iterable[Decoded], decoder: Decoder) -> Iterator[Frame]:
+    def _shown(self, decoded: list[Decoded], decoder: Decoder, *, has_true_mark: bool = True) -> Iterator[Frame]:
         self.scan.decode_errors = decoder.refused
+        self._has_picture = self._has_picture or bool(decoded)
         for row, frame in decoded:
             kind = picture_type(frame)
             self.scan.packets.settle(row.ordinal, kind)
@@ -148,14 +152,19 @@ class IFrameReader(Iterator[Frame]):
             if row.ordinal in self._given or not (kind == "I" if self._wanted is None else row.ordinal in self._wanted):
                 continue
             self._given.add(row.ordinal)
-            yield Frame(frame, row, self.scan.info, self._colour)
+            yield Frame(frame, row, self.scan.info, self._colour, has_true_mark=has_true_mark)
 
     def _is_done(self) -> bool:
         return self._wanted is not None and self._wanted <= self._given
 
-    def _warn_if_sparse(self) -> None:
-        duration_s = self.scan.info.duration_s or 0.0
-        if self._wanted is None and len(self._given) < duration_s / _SPARSE_S:
+    def _finish(self) -> None:
+        info = self.scan.info
+        if not self._has_picture:
+            raise VideoError(
+                f"{self._path}: no picture of its {info.codec} stream could be decoded; damaged or cut off"
+            )
+        duration_s = info.duration_s or 0.0
+        if self._wanted is None and len(self._given) <= duration_s / _SPARSE_S:
             log.warning(
                 "%s: only %d I-frames in %.0f s (intra refresh?); `largest_packets` names better frames to take",
                 self._path,

@@ -1,6 +1,7 @@
 """Small synthetic videos: moving shapes and grain on a background, with scene cuts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -102,8 +103,13 @@ def remux(
 
 def intra_frames(path: Path) -> list[tuple[int | None, bytes]]:
     """The reference: pts and planes of each I-frame that a plain full decode shows, in order of presentation."""
+    found = []
     with av.open(str(path)) as container:
-        return [(frame.pts, planes(frame)) for frame in container.decode(video=0) if int(frame.pict_type) == 1]
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            with suppress(av.InvalidDataError):
+                found += [(frame.pts, planes(frame)) for frame in stream.decode(packet) if int(frame.pict_type) == 1]
+    return found
 
 
 def planes(frame: av.VideoFrame) -> bytes:
