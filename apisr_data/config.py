@@ -65,6 +65,10 @@ class Dedup(Settings):
     """Largest mean difference (0..255) of any block of two thumbnails that count as one picture."""
     min_entropy: float = pydantic.Field(default=2.0, ge=0)
     """Frames below this luma entropy (bits) are not compared: black, white, fades."""
+    repeat_s: float = pydantic.Field(default=20.0, gt=0)
+    """Shortest stretch that counts as repeated in another video (an opening, an ending), s."""
+    repeat_frames: int = pydantic.Field(default=4, ge=2)
+    """Fewest different pictures that such a stretch has in common."""
 
 
 class Select(Settings):

@@ -180,8 +180,9 @@ DUPLICATES = Table(
     "duplicates",
     (
         _FRAME_ID,
-        Column("cluster", _INT, "0, 1, ...; the frames of one cluster show the same picture"),
-        Column("kept_frame_id", _STRING, "the cluster's best member"),
+        Column("cluster", _INT, "0, 1, ...; frames that a chain of matches connects"),
+        Column("kept_frame_id", _STRING, "the better frame that this one matches directly; itself where it is kept"),
+        Column("rank", _INT, "1-based preference among the frames with this kept_frame_id; 1 is the kept one"),
         Column("distance", _INT, "Hamming distance of the perceptual hash to the kept frame's"),
         Column("thumbnail_difference", _FLOAT, "largest mean difference of a thumbnail block to the kept one, 0..255"),
     ),
