@@ -46,7 +46,7 @@ def audit(path: Path, *, verify: bool = False, assume_matrix: str | None = None)
             refusal = f"{path}: no I-frame could be decoded ({scan.decode_errors} packets refused)"
     except ColourError as error:
         refusal, scan = str(error), video.scan(path)
-    title = title_of(path)
+    title = title_of(path.absolute())
     return facts.Audit(
         path=str(path).encode(errors="replace").decode(),
         title=title.title,
