@@ -32,7 +32,7 @@ _MOVING_LEVELS = 4.0
 _COMBED_BLOCKS_SHARE = 0.03
 
 # The verdict, on frames that move: telecine combs 2 of 5 drawn on ones, 1 of 3 on twos or threes; field-rate motion 1.
-_FEWEST_MOVING = 4
+_FEWEST_MOVING, _FEWEST_COMBED = 4, 3
 _COMBED_SHARE = 0.08
 _TELECINE_MOST_COMBED = 0.7
 _TELECINE_IN_CADENCE = 0.85
@@ -70,11 +70,13 @@ class Interlacing:
 
     @property
     def kind(self) -> Literal["progressive", "interlaced", "telecine"] | None:
-        """The verdict; None when too little moves to tell."""
+        """The verdict; None when too little moves or combs to tell."""
         if self.moving < _FEWEST_MOVING:
             return None
         if self.combed_share < _COMBED_SHARE:
             return "progressive"
+        if self.combed < _FEWEST_COMBED:
+            return None
         is_cadence = self.in_cadence >= _TELECINE_IN_CADENCE * self.combed
         return "telecine" if is_cadence and self.combed_share <= _TELECINE_MOST_COMBED else "interlaced"
 
@@ -89,6 +91,8 @@ def judge(lumas: Iterable[Luma]) -> Interlacing:
     moving = 0
     before = here = None
     for after in map(_Fields, lumas):
+        if here is not None and here.luma.shape != after.luma.shape:
+            before = here = None  # the video changes its size
         if before is not None and here is not None:
             moved = _block_means(cv2.absdiff(here.luma, before.luma)) > _MOVING_LEVELS
             fleeting = here.combs & ~before.combs & ~after.combs

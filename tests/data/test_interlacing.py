@@ -141,3 +141,14 @@ def test_flags_or_combed_i_frames_make_a_suspect():
 def test_small_pictures_are_no_error(shape):
     frames = [np.full(shape, level, np.uint8) for level in (0, 80, 160, 240)]
     assert judge(frames).combed == 0
+
+
+def test_a_change_of_size_starts_again():
+    small = [cv2.resize(frame, (WIDTH // 2, HEIGHT)) for frame in film(draw_pan, 6)]
+    verdict = judge(film(draw_pan, 6) + small)
+    assert (verdict.frames, verdict.kind) == (8, "progressive")
+
+
+def test_one_combed_frame_is_not_enough_to_tell():
+    frames = film(draw_pan, 9)
+    assert judge([*frames[:4], weave(frames[4], frames[6]), *frames[5:]]).kind is None
