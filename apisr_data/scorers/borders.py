@@ -29,8 +29,8 @@ class Borders(NamedTuple):
     """What can be cut from the four sides of a picture, px."""
 
     left: int
-    right: int
     top: int
+    right: int
     bottom: int
 
 
@@ -60,10 +60,11 @@ def find_borders(luma: Luma) -> Borders:
     # With bars all round, the edges of the picture end where the other two bars begin.
     top, bottom = _find_bars(luma, None)
     left, right = _find_bars(luma.T, None)
-    return Borders(
-        *_find_bars(luma.T, slice(top, height - bottom)),
-        *_find_bars(luma, slice(left, width - right)),
+    (left, right), (top, bottom) = (
+        _find_bars(luma.T, slice(top, height - bottom)),
+        _find_bars(luma, slice(left, width - right)),
     )
+    return Borders(left, top, right, bottom)
 
 
 def _find_bars(lines: Luma, extent: slice | None) -> tuple[int, int]:

@@ -17,7 +17,7 @@ def draw_scene(height, width):
 
 def with_bars(height, width, borders, level=0):
     picture = np.full((height, width), level, np.uint8)
-    left, right, top, bottom = borders
+    left, top, right, bottom = borders
     inside = draw_scene(height - top - bottom, width - left - right)
     picture[top : height - bottom, left : width - right] = inside
     return picture
@@ -63,7 +63,9 @@ def test_black_bars_are_cut_off_whole(name, crf):
 
 
 def test_a_single_black_line_is_cut():
-    assert find_borders(with_bars(360, 640, Borders(left=1, right=0, top=0, bottom=1))) == Borders(2, 0, 0, 2)
+    assert find_borders(with_bars(360, 640, Borders(left=1, right=0, top=0, bottom=1))) == Borders(
+        left=2, top=0, right=0, bottom=2
+    )
 
 
 def test_noise_in_the_bars_changes_nothing():
@@ -84,7 +86,9 @@ def test_bars_of_one_colour_on_both_sides_are_borders():
 
 
 def test_a_flat_sky_on_one_side_is_no_border():
-    assert find_borders(with_bars(360, 640, Borders(0, 0, 90, 0), level=180)) == Borders(0, 0, 0, 0)
+    assert find_borders(with_bars(360, 640, Borders(left=0, top=90, right=0, bottom=0), level=180)) == Borders(
+        0, 0, 0, 0
+    )
 
 
 @pytest.mark.parametrize("level", [0, 16, 128, 255])
