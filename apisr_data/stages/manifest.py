@@ -1,6 +1,5 @@
 """The manifest: one row a training image, with where it comes from, what was measured on it and its split."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import pyarrow.parquet as pq
 
 from apisr_data import config, tables
 from apisr_data.dataset import Dataset
-from apisr_data.stages.splits import Item, split
+from apisr_data.stages.splits import Item, Split, split
 
 _STAGES = ("extract", "score", "dedup", "select", "rescale")
 
@@ -19,15 +18,15 @@ _ROWS = """
     FROM images i JOIN frames f USING (frame_id) JOIN videos v USING (video_id)
     LEFT JOIN scores s USING (frame_id) LEFT JOIN duplicates d USING (frame_id)
     WHERE i.image IS NOT NULL
-    ORDER BY v.title, v.episode, v.path, f.time_s, i.frame_id"""
+    ORDER BY v.title, try_cast(v.episode AS DOUBLE), v.episode, v.path, f.time_s, i.frame_id"""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest's rows and the sentence that says how they were split."""
+    """The manifest's rows, and how they were split."""
 
     table: pa.Table
-    split_rule: str
+    split: Split
 
 
 def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> Manifest:
@@ -43,7 +42,8 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     rows = found.to_pylist()
     items = [Item(r["frame_id"], r["title"], r["cluster"], (r["video_id"], r["scene"])) for r in rows]
     chosen = split(items, val_fraction=settings.val_fraction, seed=settings.seed)
-    recipe = hashlib.blake2b(" ".join(str(dataset.digest(s)) for s in _STAGES).encode(), digest_size=6).hexdigest()
+    shaping = settings.model_copy(update={"format": "folder"})  # the format shapes no row
+    recipe = config.digest(shaping, *(str(dataset.digest(stage)) for stage in _STAGES))
     for row in rows:
         row["split"] = "val" if row["frame_id"] in chosen.val else "train"
         row["recipe"] = recipe
@@ -54,7 +54,7 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     tables.write(table, dataset.table_path("manifest"))
     dataset.refresh()
     _remove_unnamed(dataset, rows)
-    return Manifest(table, chosen.rule)
+    return Manifest(table, chosen)
 
 
 def _remove_unnamed(dataset: Dataset, rows: list[dict[str, Any]]) -> None:

@@ -26,6 +26,7 @@ class Split:
 
     val: frozenset[str]
     rule: str
+    is_by_title: bool = True
 
 
 def split(items: Sequence[Item], *, val_fraction: float, seed: int) -> Split:
@@ -68,12 +69,13 @@ def _block(items: Sequence[Item], val_fraction: float, seed: int) -> Split:
 
     blocks = [block for start in starts if len(block := closed(start)) < len(items)]
     if not blocks:
-        return Split(frozenset(), "every image trains: one title whose images all belong together")
+        return Split(frozenset(), "every image trains: one title whose images all belong together", is_by_title=False)
     best = min(blocks, key=lambda block: abs(len(block) - size))
     return Split(
         frozenset(items[i].frame_id for i in best),
         f"one title only: a contiguous block of its time validates, {len(best) / len(items):.1%} of the images "
         f"(wanted {val_fraction:.1%}); train and val show the same work, so figures on val flatter",
+        is_by_title=False,
     )
 
 
