@@ -48,7 +48,10 @@ def classifier(codec: str, extradata: bytes, *, is_intra_only: bool) -> tuple[st
     """
     if codec in _CLASSIFIERS:
         method, make = _CLASSIFIERS[codec]
-        return method, make(extradata)
+        try:
+            return method, make(extradata)
+        except (EOFError, LookupError):  # the configuration is damaged
+            return "full-decode", None
     if is_intra_only:
         return "key-packets", AllIntra()
     return "full-decode", None
