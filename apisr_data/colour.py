@@ -101,11 +101,8 @@ def describe(info: Described, assume_matrix: str | None = None) -> Colour:
             f"8-bit RGB; tone-map it to BT.709 first"
         )
     is_rgb = _is_rgb(info.pixel_format)
-    if (
-        refused := "XYZ"
-        if info.pixel_format.startswith("xyz")
-        else not is_rgb and _REFUSED_MATRICES.get(info.colorspace)
-    ):
+    refused = "XYZ" if info.pixel_format.startswith("xyz") else _REFUSED_MATRICES.get(info.colorspace)
+    if refused and not is_rgb:
         raise ColourError(f"{info.path}: the colour matrix is {refused}, which is not supported; convert it to BT.709")
     tagged = "rgb" if is_rgb else _MATRICES.get(info.colorspace)
     if tagged and assume_matrix not in (None, tagged):
@@ -128,10 +125,16 @@ def displayed_size(width: int, height: int, sample_aspect_ratio: Fraction, rotat
 
     The axis that grows is scaled, so that nothing is lost: 720x480 at 32:27 is 853x480, at 8:9 it is 720x540.
     """
-    aspect = sample_aspect_ratio
-    if aspect > 0 and abs(aspect - 1) > _SQUARE_TOLERANCE and 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT:
-        width, height = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    aspect = honoured_aspect(sample_aspect_ratio)
+    width, height = round(width * max(aspect, 1)), round(height / min(aspect, 1))
     return (height, width) if rotation % 180 else (width, height)
+
+
+def honoured_aspect(sample_aspect_ratio: Fraction) -> Fraction:
+    """The ratio that `displayed_size` goes by: 1 where the tag is absent, damaged or an encoder's rounding of square."""
+    is_meant = abs(sample_aspect_ratio - 1) > _SQUARE_TOLERANCE
+    is_possible = 1 / _LARGEST_ASPECT <= sample_aspect_ratio <= _LARGEST_ASPECT
+    return sample_aspect_ratio if is_meant and is_possible else Fraction(1)
 
 
 def to_rgb(
