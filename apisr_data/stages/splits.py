@@ -45,7 +45,8 @@ def split(items: Sequence[Item], *, val_fraction: float, seed: int) -> Split:
     drawn = sorted(groups, key=lambda group: _draw(seed, min(items[i].title for i in group)))
     taken: list[int] = []
     for group in drawn:
-        if abs(len(taken) + len(group) - target) < abs(len(taken) - target):
+        after = len(taken) + len(group)
+        if after < len(items) and abs(after - target) < abs(len(taken) - target):
             taken += group
     taken = taken or min(drawn, key=len)
     titles = {items[i].title for i in taken}
