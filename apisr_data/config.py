@@ -71,26 +71,29 @@ class Dedup(Settings):
     """Fewest different pictures that such a stretch has in common."""
 
 
+Limit = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+
+
 class Select(Settings):
     """Which frames are kept."""
 
     policy: Literal["diverse", "paper"] = "diverse"
     per_video: int | None = pydantic.Field(default=None, ge=1)
-    """Frames kept of one video; None is 10 under `diverse`, and 16 up to 30 min or 24 above under `paper`."""
+    """Most frames kept of one video; None is 10 under `diverse`, and 16 up to 30 min or 24 above under `paper`."""
     partitions: int = pydantic.Field(default=8, ge=1)
-    """Equal stretches of a video that share the quota."""
+    """Stretches of a video that share the quota: equal in time under `diverse`, in number of frames under `paper`."""
     step: int = pydantic.Field(default=5, ge=1)
     """Under `paper`, every step-th I-frame of a partition is a candidate."""
     where: str | None = None
     """SQL condition that a candidate must meet, over the columns of frames, scores and videos."""
-    min_entropy: float = 3.0
+    min_entropy: Limit = 3.0
     """Under `diverse`, the least luma entropy, bits."""
-    min_sharpness: float = 0.0
-    """Under `diverse`, the least sharpness."""
-    max_blockiness: float = 1e9
-    """Under `diverse`, the most blockiness."""
-    max_combing: float = 0.1
-    """Under `diverse`, the largest share of combed blocks."""
+    min_sharpness: Limit | None = None
+    """Under `diverse`, the least sharpness, 0..1."""
+    max_blockiness: Limit | None = None
+    """Under `diverse`, the most blockiness, levels."""
+    max_combing: Limit = 0.1
+    """Under `diverse`, the largest share of combed blocks, 0..1."""
 
 
 class Rescale(Settings):

@@ -1,0 +1,91 @@
+"""select: which frames become training images; every frame gets a verdict and its reason, and nothing is decoded."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from apisr_data import config, tables
+from apisr_data.dataset import Dataset
+from apisr_data.errors import ConfigError, MissingStageError, QueryError
+from apisr_data.stages import Report
+from apisr_data.stages.conditions import TABLE, check_condition
+from apisr_data.stages.overrides import SCHEMA, read_overrides
+from apisr_data.stages.policies import LIMITS, selection_query
+
+VERSION = 1
+"""Raised whenever the same tables would be chosen from in another way; enters the digest."""
+
+_INPUTS = ("frames", "scores", "videos", "sources", "native_heights", "duplicates", "repeats")
+
+_NAMED_UNKNOWN = 5  # unknown frames of the overrides that a warning names
+
+
+def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None = None) -> Report:
+    """Choose among the frames of all videos; writes the table of selections.
+
+    `overrides` is a CSV file of a person's decisions, which win over everything. One about a frame that the dataset
+    does not have is a warning: a list of decisions outlives the videos that it was made for.
+
+    Raises:
+        MissingStageError: the frames are not scored, or (policy `diverse`) duplicates were not looked for.
+        QueryError: `where` is not one condition over the columns of frames, scores and videos.
+        ConfigError: the overrides cannot be used, or a floor is about something that was not scored.
+        OSError: the disk is full.
+    """
+    _require_stages(dataset, settings)
+    decisions = read_overrides(overrides) if overrides else SCHEMA.empty_table()
+    digest = config.digest(settings, str(VERSION), str(decisions.to_pylist()))
+    described = _describe(dataset)
+    columns = dataset.sql(f"{described} LIMIT 0").to_arrow_table().schema
+    if settings.where is not None:
+        check_condition(settings.where, columns)
+    for limit in LIMITS if settings.policy == "diverse" else ():
+        column = limit.partition("_")[2]
+        if getattr(settings, limit) is not None and column not in columns.names:
+            raise ConfigError(f"select.{limit} needs the scorer '{column}': add it to score.also and score again")
+    dataset.put_in_force("select", settings, digest)
+    made_from = f"{digest} {dataset.fingerprint(*_INPUTS)}"
+    if dataset.is_up_to_date("selection", made_from):
+        return Report("select", "the selection is up to date", did_nothing=True)
+
+    connection = dataset.connection
+    connection.register("overrides", decisions)
+    unknown = connection.sql("FROM overrides ANTI JOIN frames USING (frame_id) ORDER BY frame_id").fetchall()
+    try:
+        rows: pa.Table = connection.sql(f"WITH {TABLE} AS ({described}), {selection_query(settings)}").to_arrow_table()
+    except duckdb.ConversionException as error:  # one that `where` asks for and a value does not allow
+        raise QueryError(f"where {settings.where!r}: {error}") from None
+    dataset.write_table(tables.SELECTION, rows.cast(tables.SELECTION.schema), made_from)
+    kept = int(np.count_nonzero(rows["is_kept"].to_numpy()))
+    report = Report("select", f"kept {kept:,} of {len(rows):,} frames by the policy '{settings.policy}'")
+    if unknown:
+        named = ", ".join(frame_id for frame_id, *_ in unknown[:_NAMED_UNKNOWN])
+        report.warnings.append(f"{overrides}: {len(unknown)} frames are not in the dataset: {named}")
+    return report
+
+
+def _describe(dataset: Dataset) -> str:
+    """The query whose columns `where` may name: of frames, scores and videos; the first of them has a shared name."""
+    names: list[str] = []
+    columns = []
+    for table in ("frames", "scores", "videos"):
+        for name in dataset.sql(f"FROM {table}").columns:
+            if name not in names:
+                names.append(name)
+                columns.append(f'{table}."{name}"')
+    listed = ", ".join(columns)
+    return f"""SELECT {listed} FROM frames JOIN videos USING (video_id)
+        LEFT JOIN scores ON scores.frame_id = frames.frame_id"""  # noqa: S608 (columns of our own tables)
+
+
+def _require_stages(dataset: Dataset, settings: config.Select) -> None:
+    if not dataset.digest("score"):
+        raise MissingStageError(
+            f"{dataset.path}: no frames to choose from; run 'apisr-data score {dataset.path}' first"
+        )
+    if settings.policy == "diverse" and not dataset.table_path("repeats").exists():
+        raise MissingStageError(
+            f"{dataset.path}: policy 'diverse' drops duplicates; run 'apisr-data dedup {dataset.path}' first"
+        )
