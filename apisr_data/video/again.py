@@ -101,6 +101,8 @@ def _decode_from(path: Path | str, time_s: float | None) -> Iterator[Frame]:
                 return
         decoder = Decoder(stream)
         for ordinal, packet in enumerate(demux(container, stream)):
+            if time_s is not None and packet.pts is None and packet.dts is None:
+                return  # nothing tells where seeking led to
             for row, frame in decoder.decode(packet, row_of(packet, ordinal, "?")):
                 yield Frame(frame, row, info, interpretation)
         for row, frame in decoder.drain():

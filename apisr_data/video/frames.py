@@ -19,7 +19,7 @@ class Frame:
         decoded: the frame as libav decoded it.
         pts: the packet's raw pts; None where absent.
         packet: the packet's ordinal in demux order.
-        time_s: seconds from the stream's start; from the packet's dts where it has no pts.
+        time_s: seconds from the stream's start; without a pts from the dts, without either from the frame rate.
         packet_bytes: size of the packet.
         is_key_packet: the container marks the packet as key.
         is_corrupt: the container or the decoder marks it as possibly damaged.
@@ -59,8 +59,7 @@ class Frame:
         self._rotation = clockwise(decoded)
         self.pts = packet.pts
         self.packet = packet.ordinal
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        self.time_s = float((stamp - info.start_time) * info.time_base) if stamp is not None else 0.0
+        self.time_s = _time_s(packet, info)
         self.packet_bytes = packet.size
         self.is_key_packet = packet.is_key
         self.is_corrupt = packet.is_corrupt or (has_true_mark and decoded.is_corrupt)
@@ -76,6 +75,13 @@ class Frame:
     def luma(self) -> Luma:
         """Luma of the coded picture: uint8 (h, w), full range 0..255, neither scaled nor rotated."""
         return colour.to_luma(self.decoded, self._colour)
+
+
+def _time_s(packet: Packet, info: VideoInfo) -> float:
+    stamp = packet.pts if packet.pts is not None else packet.dts
+    if stamp is not None:
+        return float((stamp - info.start_time) * info.time_base)
+    return packet.ordinal / info.fps if info.fps else 0.0  # a bare stream without a container
 
 
 def picture_type(decoded: VideoFrame) -> str:
