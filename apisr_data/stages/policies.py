@@ -74,8 +74,8 @@ def _by_time(settings: config.Select) -> str:
     return f"""
     spans AS (SELECT video_id, min(moment) AS first_moment, max(moment) AS last_moment FROM judged GROUP BY video_id),
     placed AS (
-        SELECT judged.*, least({settings.partitions} - 1, coalesce(floor(
-            {settings.partitions} * (moment - first_moment) / nullif(last_moment - first_moment, 0)), 0))::BIGINT AS partition
+        SELECT judged.*, least({settings.partitions} - 1, coalesce(floor({settings.partitions}
+            * (moment - first_moment) / nullif(last_moment - first_moment, 0)), 0))::BIGINT AS partition
         FROM judged JOIN spans USING (video_id))"""
 
 

@@ -25,7 +25,7 @@ def picture(seed: int) -> np.ndarray:
 def dataset_of(
     folder: Path, frames: Sequence[Mapping[str, Any]], videos: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Dataset:
-    """A dataset with these frames, each a mapping with `video_id` and columns of frames and scores, which have defaults.
+    """A dataset with these frames, each with a `video_id` and any columns of frames and scores.
 
     A frame's `picture` (RGB) gives its hash and thumbnail. `videos` has columns of videos and sources by video_id.
     """
