@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from apisr_data.native_height import Estimate, descale_curve, estimate, sample_columns
+from apisr_data.native_height.estimate import LEAST_CONFIDENCE
 
 Luma = NDArray[np.uint8]  # (h, w)
 
@@ -171,11 +172,9 @@ def main() -> None:
         _print_row(" ".join(group), [(c, e) for c, e in results if (c.maker, c.kernel) == group])
     _print_row("all that were enlarged", [(c, e) for c, e in results if c.native != SOURCE_HEIGHT])
     _print_row("all that were not", [(c, e) for c, e in results if c.native == SOURCE_HEIGHT])
-    for low, high in pairwise((0.5, 0.9, 0.99, 1.01)):
-        within = [(c, e) for c, e in results if e.height and low <= e.confidence < high]
-        print(
-            f"confidence {low:.2f} to {min(high, 1):.2f}: {sum(c.native == e.height for c, e in within)}/{len(within)} right"
-        )
+    for low, high in pairwise((LEAST_CONFIDENCE, 0.9, 0.99, 1.01)):
+        right = [c.native == e.height for c, e in results if e.height and low <= e.confidence < high]
+        print(f"confidence {low:.2f} to {min(high, 1):.2f}: {sum(right)} of {len(right)} right")
     print(f"{frame_ms:.0f} ms of CPU time a frame measured alone")
     columns = np.hstack([sample_columns(case.luma) for case in cases[:8]])
     start_s = time.process_time()

@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter  # type: ignore[import-untyped]
 
 from apisr_data.native_height.descale import Array, Curve, block_eighths
 
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE = 0.8
 _REACH = 8
 _DIP = 2
 """A dip is `_DIP` heights wide to either side; what it is measured against reaches `_REACH`."""
@@ -52,7 +52,9 @@ def estimate(curve: Curve) -> Estimate:
     confidence = 1 / (1 + math.exp(-min(max(float(odds[best]), -20.0), 20.0)))
     if confidence < LEAST_CONFIDENCE:
         return Estimate(None, None, confidence)
-    return Estimate(int(curve.heights[best]), kernels[int(errors[:, best].argmin())], confidence)
+    # The least error favours smooth kernels, the deepest dip sharp ones: together they name most kernels rightly.
+    kernel = kernels[int((depth - errors)[:, best].argmax())]
+    return Estimate(int(curve.heights[best]), kernel, confidence)
 
 
 def estimate_by_title(rows: Iterable[Mapping[str, Any]], source_height: int) -> Estimate:
