@@ -54,7 +54,7 @@ def export(
     content = hashlib.blake2b(dataset.table_path("manifest").read_bytes(), digest_size=6).hexdigest()
     digest = config.digest(settings, str(VERSION), content)
     warnings = _warnings(manifest)
-    folder = OwnFolder(out)
+    folder = OwnFolder(out, made_by="export")
     if _made_from(out / "manifest.parquet") == digest:
         return Report("export", f"{out} is up to date", did_nothing=True, warnings=warnings)
 

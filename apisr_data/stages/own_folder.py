@@ -5,29 +5,27 @@ from pathlib import Path, PurePosixPath
 
 from apisr_data.errors import UsageError
 
-LIST_NAME = ".apisr-export"
-
 
 class OwnFolder:
-    """An empty folder, or one that holds an earlier export of ours.
+    """An empty folder, or one that the same command (`made_by`: export, replay) filled before.
 
     Raises:
         UsageError: it holds other things.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, made_by: str) -> None:
         self.path = path
-        self._list = path / LIST_NAME
+        self._list = path / f".apisr-{made_by}"
         is_taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
         if is_taken and not self._list.exists():
-            raise UsageError(f"{path}: not empty and not an earlier export; give a new folder")
+            raise UsageError(f"{path}: not empty and not an earlier {made_by}; give a new folder")
 
     def clear(self) -> None:
-        """Remove what the earlier export made, its manifest first, so that the rest is not taken for whole."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Remove what was made before, the manifest first, so that the rest is not taken for whole."""
         (self.path / "manifest.parquet").unlink(missing_ok=True)
-        listed = self._list.read_text(encoding="utf-8").splitlines() if self._list.exists() else []
-        made = [PurePosixPath(line) for line in listed if line]
+        if not self._list.exists():
+            return
+        made = [PurePosixPath(line) for line in self._list.read_text(encoding="utf-8").splitlines() if line]
         inside = [name for name in made if not name.is_absolute() and ".." not in name.parts]
         for name in inside:
             (self.path / name).unlink(missing_ok=True)
@@ -39,6 +37,7 @@ class OwnFolder:
 
     def create(self, name: str) -> Path:
         """List the file `name` as ours, and say where it goes; its folder is there afterwards."""
+        self.path.mkdir(parents=True, exist_ok=True)
         with self._list.open("a", encoding="utf-8") as listed:
             listed.write(f"{name}\n")
         path = self.path / name

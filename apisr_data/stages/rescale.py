@@ -64,6 +64,24 @@ def rescale(
     return Report("rescale", summary, failed=errors, warnings=work.warnings)
 
 
+def source_of(dataset: Dataset, video_id: str) -> Path | InputError:
+    """Where this content still stands."""
+    places = dataset.sql(
+        "SELECT path, bytes, kind FROM sources WHERE video_id = ? ORDER BY path", [video_id]
+    ).fetchall()
+    for path, size, kind in places:
+        place = Path(path)
+        if place.is_dir() if kind == "images" else place.is_file() and place.stat().st_size == size:
+            return place
+    return InputError(f"{places[0][0]}: gone, or changed since it was extracted")
+
+
+def assumed_matrix(dataset: Dataset) -> config.Matrix | None:
+    """The colour matrix that `extract` took for untagged video; None for the guess by height."""
+    extracted = dataset.settings("extract", config.Extract)
+    return extracted.assume_matrix if isinstance(extracted, config.Extract) else None
+
+
 @dataclass
 class _Work:
     rows: Rows = field(default_factory=dict)
@@ -90,8 +108,7 @@ def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
         FROM selection s JOIN frames f USING (frame_id) JOIN videos v USING (video_id)
         WHERE s.is_kept ORDER BY f.video_id, f.packet"""
     )
-    extracted = dataset.settings("extract", config.Extract)
-    work = _Work(assume_matrix=extracted.assume_matrix if isinstance(extracted, config.Extract) else None)
+    work = _Work(assume_matrix=assumed_matrix(dataset))
     unmeasured: set[str] = set()
     below = 0
     for frame in selected.to_arrow_table().to_pylist():
@@ -133,7 +150,7 @@ def _make(
     failed: dict[str, InputError] = {}
     jobs = []
     for video_id, chosen in work.wanted.items():
-        path = _source(dataset, video_id)
+        path = source_of(dataset, video_id)
         if isinstance(path, Path) and chosen:
             jobs.append(RescaleJob(path, video_id, tuple(chosen), dataset.path, work.assume_matrix))
         elif isinstance(path, InputError):
@@ -161,18 +178,6 @@ def _make(
     for frame_id, error in failed.items():
         work.rows[frame_id] = {"frame_id": frame_id, "reason": str(error)}
     return failed
-
-
-def _source(dataset: Dataset, video_id: str) -> Path | InputError:
-    """Where this content still stands."""
-    places = dataset.sql(
-        "SELECT path, bytes, kind FROM sources WHERE video_id = ? ORDER BY path", [video_id]
-    ).fetchall()
-    for path, size, kind in places:
-        place = Path(path)
-        if place.is_dir() if kind == "images" else place.is_file() and place.stat().st_size == size:
-            return place
-    return InputError(f"{places[0][0]}: gone, or changed since it was extracted")
 
 
 # --- the images that are there ------------------------------------------------------------------------------------

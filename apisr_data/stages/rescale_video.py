@@ -7,19 +7,22 @@ from typing import Any
 
 from apisr_data import config, images, video
 from apisr_data.engines import Beat
-from apisr_data.errors import InputError
+from apisr_data.errors import ImageError, InputError
 from apisr_data.stages.geometry import Geometry, render
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A frame to make an image of; `image_name` is a picture's file name, None for a video's frame."""
+    """A frame to make an image of, and where."""
 
     frame_id: str
     packet: int
     image_name: str | None
+    """A picture's file name; None for a video's frame."""
     geometry: Geometry
     image: str
+    sha256: str | None = None
+    """What the pixels must sum to, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class RescaleJob:
 
 @dataclass(frozen=True)
 class Rescaled:
-    """Rows of the table of images, and the frames that could not be had again with the reason."""
+    """Rows of the table of images, and the frames that gave none with the reason."""
 
     rows: tuple[dict[str, Any], ...]
     failed: dict[str, InputError]
@@ -73,7 +76,10 @@ def rescale_video(job: RescaleJob, beat: Beat) -> Rescaled:
             failed[chosen.frame_id] = frame
             continue
         image = render(frame, chosen.geometry)
+        sha256 = images.pixels_sha256(image)
+        if chosen.sha256 not in (None, sha256):
+            failed[chosen.frame_id] = ImageError(f"{job.path}: other pixels than wanted")
+            continue
         images.write_bytes(images.encode_png(image), job.folder / chosen.image)
-        row = {"frame_id": chosen.frame_id, "image": chosen.image, "sha256": images.pixels_sha256(image)}
-        rows.append(row | asdict(chosen.geometry))
+        rows.append({"frame_id": chosen.frame_id, "image": chosen.image, "sha256": sha256} | asdict(chosen.geometry))
     return Rescaled(tuple(rows), failed)
