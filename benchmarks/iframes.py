@@ -1,10 +1,12 @@
 r"""CPU time to decoded I-frames: `video.iframes` against the ffmpeg command of APISR's authors.
 
-    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--codecs h264 hevc ...] [--runs 3]
+    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--contents still moving] [--codecs h264 ...]
 
-Each input is the sample clip, looped to 60 s and scaled to 1920x1080 (made once, kept in CACHE). Theirs is
+Each input is made from the sample clip, 60 s at 1920x1080 and 24 fps, and kept in CACHE. `still`: the clip looped and
+enlarged; its drawings hardly move, so that the frames between I-frames cost next to nothing and little can be saved.
+`moving`: the same under a slow pan and film grain. Theirs is
 `ffmpeg -i in -vf select='eq(pict_type\,I)' -vsync vfr out%d.png`. CPU seconds are user + system, medians of the runs,
-imports excluded. Where the extract stage is installed, a whole `apisr-data extract` stands beside them.
+imports excluded. Where `apisr-data extract` is installed, the whole of it stands beside them.
 """
 
 import argparse
@@ -15,17 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import av
+import numpy as np
 from av.video.stream import VideoStream
 
 from apisr_data import video
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "the-question.mkv"
-FRAMES, FPS = 1440, 24
+WIDTH, HEIGHT, FRAMES, FPS = 1920, 1080, 1440, 24
 # name: (encoder, extension, options, attributes of the encoder, factor promised)
 INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
     "h264": ("libx264", "mkv", {"crf": "20"}, {}, 30),
@@ -37,27 +41,45 @@ INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
 }
 
 
-def pictures() -> Any:
+def pictures(content: str) -> Iterator[av.VideoFrame]:
     """The sample's frames, again and again, as 1920x1080 yuv420p."""
-    while True:
+    grain = np.random.default_rng(0).normal(0, 1.5, (2 * HEIGHT, 2 * WIDTH)).round().astype(np.int16)
+    margin = 192
+    for number in itertools.count():
         with av.open(str(SAMPLE)) as container:
-            for frame in container.decode(video=0):
-                yield frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
+            for position, frame in enumerate(container.decode(video=0)):
+                if content == "still":
+                    yield frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="BICUBIC")
+                    continue
+                large = frame.reformat(WIDTH + margin, HEIGHT + margin, "yuv420p", interpolation="BICUBIC")
+                planes = large.to_ndarray(channel_last=False)
+                luma, chroma = (
+                    planes[: HEIGHT + margin],
+                    planes[HEIGHT + margin :].reshape(2, -1, (WIDTH + margin) // 2),
+                )
+                # There and back, 2 px a frame, both ways at once.
+                shift = 2 * abs((position % margin) - margin // 2)
+                down, right = np.random.default_rng((number, position)).integers(0, (HEIGHT, WIDTH))
+                crop = luma[shift : shift + HEIGHT, shift : shift + WIDTH]
+                crop = (crop + grain[down : down + HEIGHT, right : right + WIDTH]).clip(16, 235).astype(np.uint8)
+                half = slice(shift // 2, (shift + HEIGHT) // 2), slice(shift // 2, (shift + WIDTH) // 2)
+                flat = [chroma[plane][half].reshape(-1, WIDTH) for plane in (0, 1)]
+                yield av.VideoFrame.from_ndarray(np.concatenate([crop, *flat]), "yuv420p")
 
 
-def make(name: str, folder: Path) -> Path:
+def make(name: str, content: str, folder: Path) -> Path:
     """The input for a codec; encoded when it is not there yet."""
     encoder, extension, options, attributes, _ = INPUTS[name]
-    path = folder / f"{name}.{extension}"
+    path = folder / f"{content}-{name}.{extension}"
     if path.exists():
         return path
     partial = path.with_name(f"partial-{path.name}")
     with av.open(str(partial), "w") as container:
         stream = cast(VideoStream, container.add_stream(encoder, rate=FPS, options=options))
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for key, value in attributes.items():
             setattr(stream.codec_context, key, value)
-        for number, picture in enumerate(itertools.islice(pictures(), FRAMES)):
+        for number, picture in enumerate(itertools.islice(pictures(content), FRAMES)):
             picture.pts, picture.time_base, picture.pict_type = number, Fraction(1, FPS), 0
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
@@ -103,25 +125,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ffmpeg", default="ffmpeg")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "apisr-benchmark-iframes")
+    parser.add_argument("--contents", nargs="*", choices=["still", "moving"], default=["still", "moving"])
     parser.add_argument("--codecs", nargs="*", choices=list(INPUTS), default=list(INPUTS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only-make", action="store_true", help="encode the inputs and stop")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: make(name, args.folder) for name in args.codecs}
+    paths = {(name, content): make(name, content, args.folder) for content in args.contents for name in args.codecs}
     if args.only_make:
         return
-    print(
-        f"{'codec':6} {'I-frames':>8} {'theirs':>6} {'ours s':>8} {'theirs s':>9} {'ratio':>7} {'promised':>9} extract"
-    )
-    for name, path in paths.items():
+    print("content codec  I-frames theirs   ours s  theirs s   ratio promised extract s")
+    for (name, content), path in paths.items():
         mine = [ours(path) for _ in range(args.runs)]
         other = [theirs(path, args.ffmpeg) for _ in range(args.runs)]
         our_s, their_s = (statistics.median(run[0] for run in runs) for runs in (mine, other))
         whole_s = extract(path)
         print(
-            f"{name:6} {mine[0][1]:8} {other[0][1]:6} {our_s:8.3f} {their_s:9.2f} {their_s / our_s:6.1f}x "
-            f"{INPUTS[name][4]:8}x {'-' if whole_s is None else f'{whole_s:.2f}'}",
+            f"{content:7} {name:6} {mine[0][1]:8} {other[0][1]:6} {our_s:8.3f} {their_s:9.2f} {their_s / our_s:6.1f}x "
+            f"{INPUTS[name][4]:7}x {'-' if whole_s is None else f'{whole_s:.2f}'}",
             flush=True,
         )
 
