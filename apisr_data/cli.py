@@ -25,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn anime videos into a curated super-resolution training set.",
 )
@@ -271,6 +272,45 @@ def status(dataset: DatasetPath) -> None:
 
     OUT.print(command.render(found))
     if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def audit(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, and folders of videos.", metavar="VIDEO...")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON: a list with one object a video.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare with a decode of every frame.")] = False,
+    assume_matrix: AssumeMatrix = None,
+    workers: Workers = None,
+    hang_timeout: HangTimeout = 120.0,
+    verbose: Verbose = False,
+) -> None:
+    """What a video is, how it was coded, and what extract would do with it; nothing is written."""
+    from apisr_data import audit as command
+    from apisr_data import engines, sources
+    from apisr_data.terminal import ERR, OUT
+
+    _set_up(verbose)
+    found = sources.find(videos)
+    jobs = [command.AuditJob(path, verify, assume_matrix) for path in sorted(found.videos)]
+    errors: list[ApisrError] = list(found.errors)
+    audits = []
+    has_difference = False
+    for outcome in engines.run(
+        command.audit_job, jobs, workers=min(_workers(workers), len(jobs)), hang_timeout_s=hang_timeout
+    ):
+        if outcome.value is None:
+            errors.append(outcome.error or ApisrError(f"{outcome.job.path}: no result"))
+            continue
+        audits.append(outcome.value)
+        has_difference = has_difference or outcome.value.is_different
+        if not json:
+            OUT.print(command.render(outcome.value))
+    if json:
+        OUT.print("[" + ",\n".join(a.model_dump_json(indent=1) for a in audits) + "]", markup=False)
+    for error in errors:
+        ERR.print(f"failed: {error}", style="red", markup=False)
+    if errors or has_difference:
         raise typer.Exit(1)
 
 

@@ -7,10 +7,12 @@ reports as it goes, and one that stays silent is ended and replaced. Its video f
 import errno
 import logging
 import multiprocessing
+import os
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -75,7 +77,7 @@ def run(
             while waiting and len([w for w in pool if w.job is not None]) < workers:
                 idle = next((w for w in pool if w.job is None), None)
                 if idle is None:
-                    idle = _Worker(function)
+                    idle = _Worker(function, threads=max(1, (os.cpu_count() or 1) // workers))
                     pool.append(idle)
                 idle.give(waiting.pop())
             yield from _next_outcomes(pool, hang_timeout_s, on_progress)
@@ -117,11 +119,12 @@ def _attempt(function: Callable[[J, Beat], R], job: J, beat: Beat) -> R:
 class _Worker(Generic[J, R]):
     """A process that does one job after another, and when it was last heard."""
 
-    def __init__(self, function: Callable[[J, Beat], R]) -> None:
+    def __init__(self, function: Callable[[J, Beat], R], *, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, function), daemon=True)
-        self.process.start()
+        with _environment(OMP_NUM_THREADS=threads, OPENCV_FOR_THREADS_NUM=threads):  # read when they are loaded
+            self.process.start()
         theirs.close()
         self.job: J | None = None
         self.heard_s = time.monotonic()
@@ -146,6 +149,18 @@ class _Worker(Generic[J, R]):
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+@contextmanager
+def _environment(**variables: int) -> Iterator[None]:
+    """These environment variables for a process that is started here, unless the user has set them."""
+    added = {name: str(value) for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 def _next_outcomes(

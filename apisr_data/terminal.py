@@ -16,6 +16,7 @@ from apisr_data.stages import Report
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_FEW_COLUMNS = 6  # so many can share a terminal's width, folded
 
 
 class Bars:
@@ -87,13 +88,27 @@ def show_rows(columns: list[str], rows: list[tuple[Any, ...]], form: str) -> Non
         OUT.file.write(json.dumps([dict(zip(columns, r, strict=True)) for r in rows], default=str, ensure_ascii=False))
         OUT.file.write("\n")
     else:
-        table = Table()
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text("" if v is None else f"{v:.4g}" if isinstance(v, float) else str(v)) for v in row))
-        OUT.print(table)
-        OUT.print(f"{len(rows):,} rows")
+        cells = [["" if v is None else f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
+        _show_table(columns, cells)
+        OUT.print(f"{len(rows):,} row{'s' if len(rows) != 1 else ''}")
+
+
+def _show_table(columns: list[str], cells: list[list[str]]) -> None:
+    """A table where it fits the terminal, else a block of `column value` lines for each row."""
+    needed = sum(max(len(c) for c in [head, *column]) + 3 for head, *column in zip(columns, *cells, strict=True))
+    if needed >= OUT.width and len(columns) > _FEW_COLUMNS:
+        width = max(map(len, columns))
+        for number, row in enumerate(cells, 1):
+            OUT.print(f"-- row {number}")
+            for column, cell in zip(columns, row, strict=True):
+                OUT.print(f"{column:<{width}}  {cell}", markup=False)
+        return
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    OUT.print(table)
 
 
 def set_up_logging(*, is_verbose: bool) -> None:

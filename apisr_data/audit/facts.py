@@ -153,3 +153,8 @@ class Audit(_Facts):
     extract: Plan
     verification: Verification | None
     """Null unless asked for."""
+
+    @property
+    def is_different(self) -> bool:
+        """Whether a full decode was compared and found different."""
+        return self.verification is not None and not self.verification.is_equal

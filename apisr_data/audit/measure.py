@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from apisr_data import colour, interlacing, native_height, video
 from apisr_data.audit import facts
+from apisr_data.engines import Beat
 from apisr_data.errors import ColourError
 from apisr_data.intra.nal import nal_units
-from apisr_data.stages.extract_video import SPARSE_S
+from apisr_data.stages.extract_video import warnings
 from apisr_data.titles import title_of
 from apisr_data.video.decoder import demux
 from apisr_data.video.probe import opened
@@ -21,13 +23,30 @@ _UNTOLD_RANGE = 0
 _IDR_TYPES = {"h264": (31, 0, {5}), "hevc": (63, 1, {19, 20})}
 
 
-def audit(path: Path, *, verify: bool = False, assume_matrix: str | None = None) -> facts.Audit:
+@dataclass(frozen=True)
+class AuditJob:
+    """One video to look at, for a worker."""
+
+    path: Path
+    verify: bool = False
+    assume_matrix: str | None = None
+
+
+def audit_job(job: AuditJob, beat: Beat) -> facts.Audit:
+    """`audit` as a worker does it."""
+    return audit(job.path, verify=job.verify, assume_matrix=job.assume_matrix, beat=beat)
+
+
+def audit(
+    path: Path, *, verify: bool = False, assume_matrix: str | None = None, beat: Beat = lambda _share: None
+) -> facts.Audit:
     """What the video at `path` is, and what `extract` would do with it.
 
     Args:
         path: the video.
         verify: also decode every frame, and compare the I-frames' time stamps and pixels.
         assume_matrix: colour matrix in place of a guess (see `colour.describe`).
+        beat: told the share that is done.
 
     Raises:
         VideoError: the file cannot be read as a video. A colour that `extract` refuses is no error here.
@@ -198,14 +217,6 @@ def _fields(info: video.VideoInfo, found: interlacing.Interlacing) -> facts.Fiel
 
 
 def _plan(scan: video.Scan, seen: _Seen, fields: str | None, refusal: str | None) -> facts.Plan:
-    warnings = []
-    duration_s = scan.info.duration_s or 0.0
-    if refusal is None and seen.i_frames < duration_s / SPARSE_S:
-        warnings.append(f"only {seen.i_frames} I-frames in {duration_s:.0f} s (intra refresh?); see docs/i-frames.md")
-    if fields in ("interlaced", "telecine"):
-        warnings.append(f"{fields}: frames that show combing are not selected")
-    if scan.decode_errors:
-        warnings.append(f"the decoder refused {scan.decode_errors} of {len(scan.packets)} packets")
     return facts.Plan(
         refusal=refusal,
         method=scan.method,
@@ -213,7 +224,7 @@ def _plan(scan: video.Scan, seen: _Seen, fields: str | None, refusal: str | None
         frames=seen.i_frames,
         decode_errors=scan.decode_errors,
         corrupt=seen.corrupt,
-        warnings=warnings,
+        warnings=[] if refusal else warnings(scan, seen.i_frames, fields),
     )
 
 

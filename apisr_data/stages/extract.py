@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from apisr_data import config, engines, sources, tables, titles
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError
@@ -60,7 +62,8 @@ def extract(
         progress.advance((share - shares[job.path]) * sizes[job.path])
         shares[job.path] = share
 
-    frames, warnings = 0, []
+    frames = 0
+    warnings: list[str] = []
     for outcome in engines.run(
         extract_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
     ):
@@ -131,9 +134,9 @@ def update_sources(
             row |= {k: old[k] for k in ("title", "episode", "source", "licence")}
     seen = {row["path"] for row in rows}
     after = [r for r in before.values() if r["path"] not in seen] + rows
-    after.sort(key=lambda r: (r["path"], r["video_id"]))
-    if after != sorted(before.values(), key=lambda r: (r["path"], r["video_id"])):
-        tables.write(tables.SOURCES.rows(after), path)
+    table = tables.SOURCES.rows(after).sort_by([("path", "ascending"), ("video_id", "ascending")])
+    if not path.exists() or table != pq.read_table(path):
+        tables.write(table, path)
         dataset.refresh()
     return rows, failed
 

@@ -12,7 +12,7 @@ from apisr_data.engines import Beat
 from apisr_data.errors import ImageError, InputError, VideoError
 from apisr_data.images import ImageFile, Luma, Picture, encode_jpeg
 from apisr_data.scenes import SceneNumberer
-from apisr_data.stages.score_video import ScoringJob, scoring
+from apisr_data.stages.score_video import ScoringJob, measure, scoring
 from apisr_data.thumbnails import phash
 
 STATISTICS = ("borders", "combing", "entropy")
@@ -104,18 +104,12 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
             sizes.add({"video_id": job.video_id, "picture_type": picture_type, **counts})
         fields = _judge_fields(job.path, info, [row["combing"] for row in rows], beat)
 
-    warnings = []
-    if info.duration_s and len(rows) < info.duration_s / SPARSE_S:
-        warnings.append(f"only {len(rows)} I-frames in {info.duration_s:.0f} s (intra refresh?); see docs/i-frames.md")
-    if fields in ("interlaced", "telecine"):
-        warnings.append(f"{fields} video: frames that show combing are not selected")
-    if scan.decode_errors:
-        warnings.append(f"the decoder refused {scan.decode_errors} of {len(scan.packets)} packets")
+    told = warnings(scan, len(rows), fields)
     described_colour = colour.describe(info, job.assume_matrix)
     row = {
         "video_id": job.video_id,
         "status": "done",
-        "reason": "; ".join(warnings) or None,
+        "reason": "; ".join(told) or None,
         "mtime_ns": job.mtime_ns,
         "container": info.container,
         "codec": info.codec,
@@ -141,7 +135,7 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
         "decode_errors": scan.decode_errors,
     }
     tables.write(tables.VIDEOS.rows([row]), job.parts["videos"])
-    return Extracted(len(rows), tuple(f"{job.path}: {w}" for w in warnings))
+    return Extracted(len(rows), tuple(f"{job.path}: {warning}" for warning in told))
 
 
 def _extract_pictures(job: ExtractJob, beat: Beat) -> Extracted:
@@ -199,27 +193,40 @@ def _observed(
 ) -> Iterator[dict[str, Any]]:
     """Each row completed by what its picture shows; its thumbnail and scores are written on the way."""
     thumbnails = stack.enter_context(tables.PartWriter(tables.THUMBNAILS, job.parts["thumbnails"], rows_held=64))
-    ongoing = stack.enter_context(scoring(job.scoring, job.video_id)) if job.scoring else None
+    ongoing = (
+        stack.enter_context(scoring(job.scoring, job.video_id, is_video=job.pictures is None)) if job.scoring else None
+    )
     statistics = [scorers.build(name) for name in STATISTICS]
     scene = SceneNumberer()
     pictures_left = iter(described)
     while batch := list(itertools.islice(pictures_left, PICTURES_AT_ONCE)):
-        pictures = [picture for _, picture in batch]
-        measured = {column: values for s in statistics for column, values in s.score(pictures).items()}
+        measured = measure(statistics, [picture for _, picture in batch])
         if ongoing:
             ongoing.add([(row["frame_id"], row["time_s"], picture) for row, picture in batch])
-        for i, (row, picture) in enumerate(batch):
+        for (row, picture), columns in zip(batch, measured, strict=True):
             small = picture.rgb(thumbnail_size(row["width"], row["height"]))
             row |= {
                 "video_id": job.video_id,
                 "scene": scene.next(small),
                 "phash": phash(small),
                 "luma_mean": float(picture.luma()[::2, ::2].mean()),
-                **{column: values[i].item() for column, values in measured.items()},
+                **columns,
             }
             jpeg = encode_jpeg(small, quality=90)
             thumbnails.add({"frame_id": row["frame_id"], "video_id": job.video_id, "jpeg": jpeg})
             yield row
+
+
+def warnings(scan: video.Scan, i_frames: int, fields: str | None) -> list[str]:
+    """What a user should know of a video that was read all the same."""
+    told = []
+    if scan.info.duration_s and i_frames < scan.info.duration_s / SPARSE_S:
+        told.append(f"only {i_frames} I-frames in {scan.info.duration_s:.0f} s (intra refresh?); see docs/i-frames.md")
+    if fields in ("interlaced", "telecine"):
+        told.append(f"{fields} video: frames that show combing are not selected")
+    if scan.decode_errors:
+        told.append(f"the decoder refused {scan.decode_errors} of {len(scan.packets)} packets")
+    return told
 
 
 def frame_id(video_id: str, pts: int | None, packet: int, taken: set[int]) -> str:

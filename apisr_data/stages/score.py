@@ -1,12 +1,13 @@
 """score: what each frame is worth, by the scorers that the settings name, and the height each title was drawn at."""
 
-import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 from apisr_data import cache, config, engines, native_height, scorers, tables
 from apisr_data.dataset import Dataset
-from apisr_data.errors import InputError, MissingStageError
+from apisr_data.errors import FetchError, InputError, MissingStageError
+from apisr_data.scorers import icnet
 from apisr_data.stages import Progress, Report, Silence
 from apisr_data.stages.score_video import ScoreJob, ScoringJob, score_video
 
@@ -15,30 +16,25 @@ log = logging.getLogger(__name__)
 VERSION = 1
 """Raised whenever the same frames would give other rows for a reason outside the scorers; enters the digest."""
 
-ICNET_WEIGHTS = "ck.pth"
-
 
 def plan(settings: config.Score, *, weights: Path | None = None, device: str = "auto") -> ScoringJob:
     """The scoring that `settings` ask for on this machine: `auto` is decided, and the weights are named by their sum.
 
     Raises:
-        FetchError: icnet was asked for and its weights are absent.
+        FetchError: icnet was asked for, and its weights or torch are absent.
     """
-    found = weights or cache.find(ICNET_WEIGHTS)
-    scorer = settings.scorer
+    scorer, options = settings.scorer, {}
     if scorer == "auto":
-        scorer = "icnet" if found and _has_torch() else "detail"
-        if scorer == "detail":
-            log.warning(
-                "complexity by 'detail': ICNet's weights are not at %s (--scorer icnet says where to get them)",
-                cache.folder() / ICNET_WEIGHTS,
-            )
-    options = {}
+        missing = icnet.missing(weights)
+        scorer = "detail" if missing else "icnet"
+        if missing:
+            log.warning("complexity is scored by 'detail': %s", missing)
     if scorer == "icnet":
-        options = {"device": device} | ({"weights": str(found)} if found else {})
-        scorers.build("icnet", **options)  # absent or unreadable weights are told before any work
-        assert found is not None
-        settings = settings.model_copy(update={"weights_sha256": hashlib.sha256(found.read_bytes()).hexdigest()})
+        if missing := icnet.missing(weights):
+            raise FetchError(missing)
+        path = icnet.weights_path(weights)
+        options = {"device": device, "weights": path}
+        settings = settings.model_copy(update={"weights_sha256": cache.sha256_of(path)})
     return ScoringJob(settings.model_copy(update={"scorer": scorer}), options=options)
 
 
@@ -115,7 +111,7 @@ def write_native_heights(dataset: Dataset) -> None:
     query = """
         SELECT v.title, v.height AS source_height, d.video_id, d.kernel, d.height, d.log_error, d.frames
         FROM descale d JOIN videos v USING (video_id) ORDER BY ALL"""
-    by_title: dict[tuple[str, int], list[dict[str, object]]] = {}
+    by_title: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in dataset.sql(query).to_arrow_table().to_pylist():
         by_title.setdefault((row["title"], row["source_height"]), []).append(row)
     heights = []
@@ -130,13 +126,7 @@ def write_native_heights(dataset: Dataset) -> None:
                 "kernel": estimate.kernel,
                 "confidence": estimate.confidence,
                 "videos": len(frames),
-                "frames": sum(frames.values()),  # type: ignore[misc]
+                "frames": sum(frames.values()),
             }
         )
     dataset.write_table(tables.NATIVE_HEIGHTS, tables.NATIVE_HEIGHTS.rows(heights), made_from)
-
-
-def _has_torch() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("torch") is not None

@@ -24,7 +24,7 @@ class ScoringJob:
     """How frames are scored, and where one video's parts go."""
 
     settings: Score
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     """Of the complexity scorer: weights and device."""
     parts: dict[str, Path] = field(default_factory=dict)
 
@@ -52,8 +52,9 @@ def score_video(job: ScoreJob, beat: Beat) -> int:
         VideoError: the video cannot be read any more.
     """
     known = pq.read_table(job.frames_part, columns=["frame_id", "packet", "time_s", "image_name"]).to_pylist()
-    with scoring(job.scoring, job.video_id) as ongoing:
-        pictures = _pictures(job, known)
+    is_video = not known or known[0]["image_name"] is None
+    with scoring(job.scoring, job.video_id, is_video=is_video) as ongoing:
+        pictures = _pictures(job, known, is_video=is_video)
         done = 0
         while batch := list(itertools.islice(pictures, PICTURES_AT_ONCE)):
             ongoing.add(batch)
@@ -68,24 +69,28 @@ def table(settings: Score) -> tables.Table:
     return tables.SCORES.with_columns(c for name in names for c in scorers.columns(name))
 
 
+def measure(by: Sequence[scorers.Scorer], pictures: Sequence[Picture]) -> list[dict[str, float]]:
+    """Each picture's columns by these scorers, to six decimals: what lies below depends on the processor."""
+    measured = {column: values for scorer in by for column, values in scorer.score(pictures).items()}
+    return [{column: round(values[i].item(), 6) for column, values in measured.items()} for i in range(len(pictures))]
+
+
 class Scoring:
     """Scores pictures as they come, into a part."""
 
-    def __init__(self, job: ScoringJob, video_id: str, part: tables.PartWriter) -> None:
+    def __init__(self, job: ScoringJob, video_id: str, part: tables.PartWriter, *, is_video: bool) -> None:
         self._complexity = job.settings.scorer
         self._video_id = video_id
         self._part = part
         self._scorers = [_build(self._complexity, **job.options), *(_build(name) for name in job.settings.also)]
-        self._heights = native_height.Sampler() if job.settings.native_height else None
+        self._heights = native_height.Sampler() if job.settings.native_height and is_video else None
 
     def add(self, frames: Sequence[tuple[str, float, Picture]]) -> None:
         """Score (frame_id, time_s, picture) triples."""
-        pictures = [picture for _, _, picture in frames]
-        measured = {column: values for s in self._scorers for column, values in s.score(pictures).items()}
-        for i, (frame_id, time_s, picture) in enumerate(frames):
-            row = {column: values[i].item() for column, values in measured.items()}
-            row |= {"complexity": row[self._complexity], "complexity_scorer": self._complexity}
-            self._part.add({"frame_id": frame_id, "video_id": self._video_id, **row})
+        rows = measure(self._scorers, [picture for _, _, picture in frames])
+        for (frame_id, time_s, picture), row in zip(frames, rows, strict=True):
+            named = {"complexity": row[self._complexity], "complexity_scorer": self._complexity}
+            self._part.add({"frame_id": frame_id, "video_id": self._video_id, **named, **row})
             if self._heights:
                 self._heights.offer(time_s, picture.luma())
 
@@ -96,27 +101,30 @@ class Scoring:
 
 
 @contextmanager
-def scoring(job: ScoringJob, video_id: str) -> Iterator[Scoring]:
-    """Score one video; when the block ends well its parts are there, `scores` last."""
+def scoring(job: ScoringJob, video_id: str, *, is_video: bool) -> Iterator[Scoring]:
+    """Score one video or batch of pictures; when the block ends well its parts are there, `scores` last.
+
+    Pictures have no native height in common.
+    """
     with (
         tables.PartWriter(table(job.settings), job.parts["scores"]) as scores,
         tables.PartWriter(tables.DESCALE, job.parts["descale"]) as descale,
     ):
-        ongoing = Scoring(job, video_id, scores)
+        ongoing = Scoring(job, video_id, scores, is_video=is_video)
         yield ongoing
         for row in ongoing.descale_rows():
             descale.add(row)
 
 
 @lru_cache(maxsize=8)
-def _build(name: str, **options: str) -> scorers.Scorer:
+def _build(name: str, **options: Any) -> scorers.Scorer:
     """A scorer, once a process: a network is loaded for the first video and serves the others."""
     return scorers.build(name, **options)
 
 
-def _pictures(job: ScoreJob, known: list[dict[str, Any]]) -> Iterator[tuple[str, float, Picture]]:
+def _pictures(job: ScoreJob, known: list[dict[str, Any]], *, is_video: bool) -> Iterator[tuple[str, float, Picture]]:
     by_packet = {row["packet"]: row for row in known}
-    if known and known[0]["image_name"] is not None:
+    if not is_video:
         for row in known:
             yield row["frame_id"], row["time_s"], ImageFile(job.path / row["image_name"])
         return
