@@ -51,8 +51,10 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     known = {column.name for column in tables.MANIFEST.columns} | {"cluster", "scene"}
     scored = [tables.Column(f.name, f.type, "see scores") for f in found.schema if f.name not in known]
     table = tables.MANIFEST.with_columns(scored).rows(rows)
-    tables.write(table, dataset.table_path("manifest"))
-    dataset.refresh()
+    path = dataset.table_path("manifest")
+    if not path.exists() or table != pq.read_table(path):
+        tables.write(table, path)
+        dataset.refresh()
     _remove_unnamed(dataset, rows)
     return Manifest(table, chosen)
 

@@ -176,7 +176,7 @@ def test_a_video_cut_in_the_middle_gives_its_whole_frames(videos, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_an_interrupted_run_goes_on_where_it_stopped(videos, done, tmp_path, number, status):
-    folder = Path(shutil.copytree(videos, tmp_path / "videos"))
+    folder = Path(shutil.copytree(videos, tmp_path / videos.name))
     dataset = tmp_path / "set"
     command = [sys.executable, "-m", "apisr_data.cli", "run", folder, "-d", dataset, "--recipe", "curate_quick"]
     process = subprocess.Popen([*map(str, command), "--workers", "1"], stderr=subprocess.PIPE, text=True)
