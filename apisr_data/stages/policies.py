@@ -13,13 +13,8 @@ _LONG_VIDEO_S = 1800
 _PAPER_QUOTA, _PAPER_QUOTA_OF_LONG, _DIVERSE_QUOTA = 16, 24, 10
 _NO_QUOTA = 10**9
 
-LIMITS = {
-    "min_entropy": "below entropy floor {} bits (%.1f)",
-    "min_sharpness": "below sharpness floor {} (%.2f)",
-    "max_blockiness": "above blockiness ceiling {} (%.2f)",
-    "max_combing": "above combing ceiling {} (%.2f)",
-}
-"""Settings named min_ or max_ and the column that they limit, under `diverse`; and what a frame beyond is told."""
+LIMITS = ("min_entropy", "min_sharpness", "max_blockiness", "max_combing")
+"""Settings of `diverse`: min_ or max_ and the column that they limit."""
 
 
 def selection_query(settings: config.Select) -> str:
@@ -36,11 +31,11 @@ def selection_query(settings: config.Select) -> str:
 def _judged(settings: config.Select) -> str:
     """What a frame is dropped for by itself: a person, the condition, no score, a limit."""
     faults = []
-    for name, reason in LIMITS.items() if settings.policy == "diverse" else ():
+    for name in LIMITS if settings.policy == "diverse" else ():
         side, _, column = name.partition("_")
         if (limit := getattr(settings, name)) is not None:
-            beyond = f"{column} {'<' if side == 'min' else '>'} {limit}"
-            faults.append(f"WHEN {beyond} THEN printf('{reason.format(limit)}', {column})")
+            sign, told = ("<", "below the floor") if side == "min" else (">", "above the ceiling")
+            faults.append(f"WHEN {column} {sign} {limit} THEN printf('{column} {told} of {limit} (%.2f)', {column})")
     quota = str(settings.per_video or _DIVERSE_QUOTA)
     if settings.policy == "paper" and settings.per_video is None:
         quota = f"if(duration_s > {_LONG_VIDEO_S}, {_PAPER_QUOTA_OF_LONG}, {_PAPER_QUOTA})"

@@ -160,10 +160,10 @@ def test_diverse_drops_what_is_plain_soft_blocky_or_combed(tmp_path):
     frames[3] |= {"combing": 0.5}
     dataset = chosen(tmp_path / "d", frames, min_sharpness=0.2, max_blockiness=1.0)
     assert [reason for _, reason, *_ in verdicts(dataset).values()] == [
-        "below entropy floor 3.0 bits (1.2)",
-        "below sharpness floor 0.2 (0.12)",
-        "above blockiness ceiling 1.0 (2.00)",
-        "above combing ceiling 0.1 (0.50)",
+        "entropy below the floor of 3.0 (1.25)",
+        "sharpness below the floor of 0.2 (0.12)",
+        "blockiness above the ceiling of 1.0 (2.00)",
+        "combing above the ceiling of 0.1 (0.50)",
         "kept: rank 1 of 1 in partition 7",
     ]
 
