@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
@@ -43,28 +44,32 @@ INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
 
 def pictures(content: str) -> Iterator[av.VideoFrame]:
     """The sample's frames, again and again, as 1920x1080 yuv420p."""
-    grain = np.random.default_rng(0).normal(0, 1.5, (2 * HEIGHT, 2 * WIDTH)).round().astype(np.int16)
-    margin = 192
-    for number in itertools.count():
+    margin = 192 if content == "moving" else 0
+    rng = np.random.default_rng(0)
+    lighter, darker = (rng.exponential(1, (2 * HEIGHT, 2 * WIDTH)).astype(np.uint8) for _ in range(2))
+    for _ in itertools.count():
         with av.open(str(SAMPLE)) as container:
-            for position, frame in enumerate(container.decode(video=0)):
-                if content == "still":
-                    yield frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="BICUBIC")
+            for number, frame in enumerate(container.decode(video=0)):
+                large = frame.reformat(WIDTH + margin, HEIGHT + margin, "yuv420p", interpolation="BILINEAR")
+                if not margin:
+                    yield large
                     continue
-                large = frame.reformat(WIDTH + margin, HEIGHT + margin, "yuv420p", interpolation="BICUBIC")
-                planes = large.to_ndarray(channel_last=False)
-                luma, chroma = (
-                    planes[: HEIGHT + margin],
-                    planes[HEIGHT + margin :].reshape(2, -1, (WIDTH + margin) // 2),
+                # There and back, 2 px a frame, both ways at once; the grain stands elsewhere in every frame.
+                shift = 2 * abs(number % margin - margin // 2)
+                top, left = rng.integers(0, (HEIGHT, WIDTH))
+                place = np.s_[top : top + HEIGHT, left : left + WIDTH]
+                luma, *chroma = (
+                    _crop(plane, shift // n, HEIGHT // n, WIDTH // n)
+                    for plane, n in zip(large.planes, (1, 2, 2), strict=True)
                 )
-                # There and back, 2 px a frame, both ways at once.
-                shift = 2 * abs((position % margin) - margin // 2)
-                down, right = np.random.default_rng((number, position)).integers(0, (HEIGHT, WIDTH))
-                crop = luma[shift : shift + HEIGHT, shift : shift + WIDTH]
-                crop = (crop + grain[down : down + HEIGHT, right : right + WIDTH]).clip(16, 235).astype(np.uint8)
-                half = slice(shift // 2, (shift + HEIGHT) // 2), slice(shift // 2, (shift + WIDTH) // 2)
-                flat = [chroma[plane][half].reshape(-1, WIDTH) for plane in (0, 1)]
-                yield av.VideoFrame.from_ndarray(np.concatenate([crop, *flat]), "yuv420p")
+                luma = cv2.subtract(cv2.add(luma, lighter[place]), darker[place])
+                flat = [luma, *(plane.reshape(-1, WIDTH) for plane in chroma)]
+                yield av.VideoFrame.from_ndarray(np.concatenate(flat), "yuv420p")
+
+
+def _crop(plane: Any, shift: int, height: int, width: int) -> Any:
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
+    return np.ascontiguousarray(rows[shift : shift + height, shift : shift + width])
 
 
 def make(name: str, content: str, folder: Path) -> Path:

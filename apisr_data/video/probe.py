@@ -96,7 +96,7 @@ def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         if path.stat().st_size == 0:
             raise VideoError(f"{path}: the file is empty")
-        # Playlists may name other files and addresses; only the file itself is to be read.
+        # A playlist must not reach out to the network.
         container = av.open(
             str(path.absolute()), "r", options={"protocol_whitelist": "file"}, metadata_errors="replace"
         )

@@ -206,3 +206,46 @@ def test_packed_bitstream_of_divx(tmp_path: Path) -> None:
             packet.is_keyframe, packet.stream, packet.time_base = is_key, copy, Fraction(1, 24)
             target.mux(packet)
     assert len(assert_exact(path, "headers")) > 2
+
+
+def golomb(value: int) -> str:
+    code = bin(value + 1)[2:]
+    return "0" * (len(code) - 1) + code
+
+
+def unit(header: int, bits: str, samples: bytes = b"") -> bytes:
+    """A NAL unit with a start code: header byte, bits, then samples from the next whole byte, then the stop bit."""
+    if samples:
+        bits = bits.ljust(-(-len(bits) // 8) * 8, "0") + "".join(f"{byte:08b}" for byte in samples)
+    bits += "1"
+    bits = bits.ljust(-(-len(bits) // 8) * 8, "0")
+    payload = bytes([header]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    assert all(bytes([0, 0, n]) not in payload for n in range(4))
+    return b"\0\0\0\1" + payload
+
+
+def field(kind: str, number: int, is_bottom: bool, is_first: bool) -> bytes:
+    """One field of 16x16 px: I with a single I_PCM macroblock, or P with a single skipped one."""
+    is_idr = is_first and not is_bottom
+    header = golomb(0) + golomb(7 if kind == "I" else 5) + golomb(0) + f"{number % 16:04b}" + "1" + str(int(is_bottom))
+    header += golomb(0) + "00" if is_idr else ("00" if kind == "P" else "") + "0"
+    header += golomb(0)
+    if kind == "P":
+        return unit(0x61, header + golomb(1))
+    level = 16 + 8 * (number % 20) + 4 * is_bottom
+    return unit(0x65 if is_idr else 0x61, header + golomb(25), bytes([level] * 256 + [100] * 64 + [150] * 64))
+
+
+def test_field_pictures_are_decoded_in_full(tmp_path: Path) -> None:
+    """PAFF, which no encoder here makes: pairs of fields II, IP and PP, written by hand (H.264, 7.3)."""
+    sps = bytes([77, 0, 30])
+    bits = golomb(0) + golomb(0) + golomb(2) + golomb(1) + "0" + golomb(0) + golomb(0) + "00100"
+    stream = unit(0x67, "".join(f"{byte:08b}" for byte in sps) + bits)
+    stream += unit(0x68, golomb(0) + golomb(0) + "00" + golomb(0) + golomb(0) + golomb(0) + "000" + "111" + "000")
+    pairs = ["II", "PP", "IP", "PP", "II", "PP", "PP", "IP"]
+    for number, pair in enumerate(pairs):
+        stream += field(pair[0], number, False, number == 0) + field(pair[1], number, True, number == 0)
+    path = tmp_path / "paff.h264"
+    path.write_bytes(stream)
+    assert len(assert_exact(path, "full-decode")) == 4
+    assert "PAFF" in video.scan(path).unusual
