@@ -24,9 +24,9 @@ VERSION = 1
 
 # Measured values differ in every decimal, so they are compared in steps; else the first of them would decide alone.
 # Bits per pixel compare encodes of one codec and size only: those two stand before it, in an order without a meaning.
-_PREFERENCE = """coalesce(v.native_height, f.height) DESC, round(blockiness * 4) NULLS LAST,
-    round(sharpness * 50) DESC NULLS LAST, v.codec, f.height DESC, f.width DESC, round(f.bits_per_pixel, 2) DESC,
-    s.complexity DESC NULLS LAST, f.frame_id"""
+_PREFERENCE = """coalesce(f.is_corrupt, false), coalesce(v.native_height, f.height) DESC,
+    round(blockiness * 4) NULLS LAST, round(sharpness * 50) DESC NULLS LAST,
+    v.codec, f.height DESC, f.width DESC, round(f.bits_per_pixel, 2) DESC, s.complexity DESC NULLS LAST, f.frame_id"""
 
 
 def dedup(dataset: Dataset, settings: config.Dedup, *, progress: Progress | None = None) -> Report:

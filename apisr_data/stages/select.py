@@ -4,7 +4,6 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
 from apisr_data import config, tables
 from apisr_data.dataset import Dataset
@@ -37,14 +36,7 @@ def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None 
     _require_stages(dataset, settings)
     decisions = read_overrides(overrides) if overrides else SCHEMA.empty_table()
     digest = config.digest(settings, str(VERSION), str(decisions.to_pylist()))
-    described = _describe(dataset)
-    columns = dataset.sql(f"{described} LIMIT 0").to_arrow_table().schema
-    if settings.where is not None:
-        check_condition(settings.where, columns)
-    for limit in LIMITS if settings.policy == "diverse" else ():
-        column = limit.partition("_")[2]
-        if getattr(settings, limit) is not None and column not in columns.names:
-            raise ConfigError(f"select.{limit} needs the scorer '{column}': add it to score.also and score again")
+    query = _query(dataset, settings)
     dataset.put_in_force("select", settings, digest)
     made_from = f"{digest} {dataset.fingerprint(*_INPUTS)}"
     if dataset.is_up_to_date("selection", made_from):
@@ -54,16 +46,32 @@ def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None 
     connection.register("overrides", decisions)
     unknown = connection.sql("FROM overrides ANTI JOIN frames USING (frame_id) ORDER BY frame_id").fetchall()
     try:
-        rows: pa.Table = connection.sql(f"WITH {TABLE} AS ({described}), {selection_query(settings)}").to_arrow_table()
-    except duckdb.ConversionException as error:  # one that `where` asks for and a value does not allow
+        rows = connection.sql(query).to_arrow_table().cast(tables.SELECTION.schema)
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        # our own SQL converts nothing: `where` asks for what a value does not allow
         raise QueryError(f"where {settings.where!r}: {error}") from None
-    dataset.write_table(tables.SELECTION, rows.cast(tables.SELECTION.schema), made_from)
+    dataset.write_table(tables.SELECTION, rows, made_from)
     kept = int(np.count_nonzero(rows["is_kept"].to_numpy()))
     report = Report("select", f"kept {kept:,} of {len(rows):,} frames by the policy '{settings.policy}'")
     if unknown:
         named = ", ".join(frame_id for frame_id, *_ in unknown[:_NAMED_UNKNOWN])
         report.warnings.append(f"{overrides}: {len(unknown)} frames are not in the dataset: {named}")
     return report
+
+
+def _query(dataset: Dataset, settings: config.Select) -> str:
+    """The query of the whole selection, its condition and limits checked."""
+    if not dataset.parts("frames"):  # then no columns are known but those of every dataset
+        return "FROM selection LIMIT 0"
+    described = _describe(dataset)
+    columns = dataset.sql(f"{described} LIMIT 0").to_arrow_table().schema
+    if settings.where is not None:
+        check_condition(settings.where, columns)
+    for limit in LIMITS if settings.policy == "diverse" else ():
+        column = limit.partition("_")[2]
+        if getattr(settings, limit) is not None and column not in columns.names:
+            raise ConfigError(f"select.{limit} needs the scorer '{column}': add it to score.also and score again")
+    return f"WITH {TABLE} AS ({described}), {selection_query(settings)}"
 
 
 def _describe(dataset: Dataset) -> str:

@@ -322,6 +322,14 @@ def test_choosing_again_does_nothing_unless_something_changed(tmp_path):
     assert not select(dataset, Select(per_video=2), overrides=overrides).did_nothing
 
 
+def test_a_dataset_whose_videos_all_failed_has_an_empty_selection(tmp_path):
+    dataset = chosen(tmp_path / "d", [], {A: {"status": "failed"}})
+    dataset.part("frames", A).unlink()
+    dataset.refresh()
+    assert select(dataset, Select(where="entropy > 1")).summary.startswith("kept 0 of 0 frames")
+    assert verdicts(dataset) == {}
+
+
 def test_frames_that_are_not_scored_cannot_be_chosen_from(tmp_path):
     dataset = create_dataset(tmp_path / "d")
     dataset.put_in_force("extract", Extract(), "e" * 12)
