@@ -1,5 +1,6 @@
 """apisr-data: curate a super-resolution training set from anime videos. Parses, calls, prints."""
 
+import errno
 import signal
 import sys
 import time
@@ -48,6 +49,9 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's setting
 RecipeName = Annotated[str | None, typer.Option(help="A shipped recipe's name, or a TOML file.")]
 Where = Annotated[str | None, typer.Option(help="SQL condition over the columns of frames, scores and videos.")]
 Overrides = Annotated[Path | None, typer.Option(help="CSV: frame_id, is_kept, reason; wins over every rule.")]
+
+
+_KEPT = "what was done is kept, and the same command goes on from there"
 
 
 class Form(StrEnum):
@@ -345,9 +349,9 @@ def main() -> None:
     except ApisrError as error:
         status_ = _fail(error, 1)
     except KeyboardInterrupt:
-        status_ = _fail("interrupted; what was done is kept, and the same command goes on from there", 130)
+        status_ = _fail(f"interrupted; {_KEPT}", 130)
     except OSError as error:
-        status_ = _fail(error, 1)
+        status_ = _fail(f"{error}; {_KEPT}" if error.errno == errno.ENOSPC else error, 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # not the parser's
             raise

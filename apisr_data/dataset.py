@@ -71,9 +71,7 @@ class Dataset:
         if self._state.get("stages", {}).get(stage) == entry:
             return
         self._state.setdefault("stages", {})[stage] = entry
-        temporary = self.path / ".dataset.toml.tmp"
-        temporary.write_text(tomli_w.dumps(self._state), encoding="utf-8")
-        temporary.replace(self.path / "dataset.toml")
+        _write_state(self.path, self._state)
         self.refresh()
 
     # --- parts ------------------------------------------------------------------------------------------------
@@ -205,10 +203,12 @@ def create_dataset(path: str | Path) -> Dataset:
     folder = Path(path)
     if (folder / "dataset.toml").exists():
         return open_dataset(folder)
-    if folder.exists() and (not folder.is_dir() or any(f for f in folder.iterdir() if f.name != ".lock")):
+    if folder.exists() and (
+        not folder.is_dir() or any(f for f in folder.iterdir() if f.name not in (".lock", ".dataset.toml.tmp"))
+    ):
         raise DatasetError(f"{folder}: not empty and not a dataset; give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dataset.toml").write_text(tomli_w.dumps({"format": FORMAT}), encoding="utf-8")
+    _write_state(folder, {"format": FORMAT})
     return Dataset(folder)
 
 
@@ -221,6 +221,15 @@ def _read_state(path: Path) -> dict[str, Any]:
     if state.get("format") != FORMAT:
         raise DatasetError(f"{file}: format {state.get('format')!r}, this version reads {FORMAT}; update apisr")
     return state
+
+
+def _write_state(path: Path, state: dict[str, Any]) -> None:
+    temporary = path / ".dataset.toml.tmp"
+    try:
+        temporary.write_text(tomli_w.dumps(state), encoding="utf-8")
+        temporary.replace(path / "dataset.toml")
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
