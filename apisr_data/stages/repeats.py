@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import pyarrow as pa
@@ -45,18 +44,17 @@ def find_repeats(dataset: Dataset, *, min_s: float, min_frames: int) -> pa.Table
         ).fetchall()
     ]
     runs = join_stretches(shared)
+    schema = pa.schema([tables.REPEATS.schema.field(name) for name in ("run", "video_id", "start_s", "end_s")])
+    found = [
+        {"run": n, "video_id": s.video_id, "start_s": s.start_s, "end_s": s.end_s}
+        for n, run in enumerate(runs)
+        for s in run
+    ]
     connection = dataset.connection
-    found = [(n, s.video_id, s.start_s, s.end_s) for n, run in enumerate(runs) for s in run]
-    names = ("run", "video_id", "start_s", "end_s")
-    schema = tables.REPEATS.schema
-    columns = {name: pa.array([row[k] for row in found], schema.field(name).type) for k, name in enumerate(names)}
-    connection.register("found_repeats", pa.table(columns))
-    counted = connection.sql(_COUNTED).fetchall()
+    connection.register("found_repeats", pa.Table.from_pylist(found, schema=schema))
+    rows = connection.sql(_DESCRIBED).to_arrow_table().cast(tables.REPEATS.schema)
     connection.unregister("found_repeats")
-    kinds = {n: _kind([share for run, *_, share in counted if run == n]) for n in range(len(runs))}
-    return tables.REPEATS.rows(
-        [dict(zip((*names, "frames"), row[:5], strict=True)) | {"kind": kinds[row[0]]} for row in counted]
-    )
+    return rows
 
 
 def join_stretches(shared: Sequence[tuple[Stretch, Stretch]]) -> list[list[Stretch]]:
@@ -77,12 +75,6 @@ def join_stretches(shared: Sequence[tuple[Stretch, Stretch]]) -> list[list[Stret
         merged_of[n] = len(merged) - 1
     run_of = connected(len(merged), merged_of[0::2], merged_of[1::2])
     return [[merged[n] for n in np.flatnonzero(run_of == run)] for run in np.unique(run_of)]
-
-
-def _kind(places: Sequence[float]) -> str:
-    """By the middle of the run as a share of each of its videos, 0..1."""
-    place = median(places)
-    return "opening" if place <= _OPENING_ENDS else "ending" if place >= _ENDING_STARTS else "repeat"
 
 
 # Each picture links its frames in videos that are neighbours by title and episode. The shifts of two videos are sorted
@@ -113,13 +105,16 @@ FROM stretches GROUP BY a_video, b_video, phase, slot, stretch
 HAVING count(DISTINCT picture) >= $min_frames AND max(a_s) - min(a_s) >= $min_s AND max(b_s) - min(b_s) >= $min_s
 ORDER BY ALL"""
 
-_COUNTED = """
-SELECT r.run, r.video_id, r.start_s, r.end_s, count(*),
-    (any_value(r.start_s) + any_value(r.end_s)) / 2 / greatest(any_value(v.duration_s), any_value(v.last_s), 1e-3)
-FROM found_repeats r
-JOIN frames f ON f.video_id = r.video_id AND f.time_s BETWEEN r.start_s AND r.end_s
-JOIN (
-    SELECT video_id, any_value(duration_s) AS duration_s, max(time_s) AS last_s
+_DESCRIBED = f"""
+WITH lengths AS (
+    SELECT video_id, greatest(any_value(duration_s), max(time_s), 1e-3) AS length_s
     FROM frames JOIN videos USING (video_id) GROUP BY video_id
-) v ON v.video_id = r.video_id
-GROUP BY r.run, r.video_id, r.start_s, r.end_s ORDER BY r.run, r.video_id, r.start_s"""
+), counted AS (
+    SELECT run, r.video_id, start_s, end_s, count(*) AS frames, any_value((start_s + end_s) / 2 / length_s) AS middle
+    FROM found_repeats r JOIN lengths USING (video_id)
+    JOIN frames f ON f.video_id = r.video_id AND f.time_s BETWEEN start_s AND end_s
+    GROUP BY run, r.video_id, start_s, end_s
+), placed AS (SELECT *, median(middle) OVER (PARTITION BY run) AS place FROM counted)
+SELECT run, video_id, start_s, end_s, frames, CASE
+    WHEN place <= {_OPENING_ENDS} THEN 'opening' WHEN place >= {_ENDING_STARTS} THEN 'ending' ELSE 'repeat' END AS kind
+FROM placed ORDER BY run, video_id, start_s"""  # noqa: S608 (two numbers of this module)
