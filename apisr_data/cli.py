@@ -261,8 +261,48 @@ def export(
     settings = _in_force(opened, "export", Export, format=format_, tile=tile, val_fraction=val_fraction)
     start = time.monotonic()
     with _writing(opened) as bars:
-        report = stage.export(opened, out, settings, progress=bars)
-    _close(start, str(out), f"apisr-model train {_quoted(out / 'manifest.parquet')}", _show_all([report]))
+        report = stage.export(opened, out, settings, workers=_workers(None), progress=bars)
+    _close(start, str(out), f"apisr-data publish {_quoted(dataset)} RECIPE.parquet", _show_all([report]))
+
+
+@app.command()
+def publish(
+    dataset: DatasetPath,
+    recipe: Annotated[Path, typer.Argument(help="The Parquet file to write.", metavar="RECIPE.parquet")],
+    verbose: Verbose = False,
+) -> None:
+    """Write the recipe of the training set without its pixels: which frame of which video, and what was done to it."""
+    from apisr_data import replay as command
+    from apisr_data.dataset import open_dataset
+    from apisr_data.terminal import Bars
+
+    _set_up(verbose)
+    start = time.monotonic()
+    with Bars() as bars:
+        report = command.write_recipe(open_dataset(dataset), recipe, progress=bars)
+    _close(start, str(recipe), f"apisr-data replay {_quoted(recipe)} VIDEOS... -o OUT", _show_all([report]))
+
+
+@app.command()
+def replay(
+    recipe: Annotated[Path, typer.Argument(help="A recipe that `publish` wrote.", metavar="RECIPE.parquet")],
+    videos: Annotated[list[Path], typer.Argument(help="Where the videos may be.", metavar="VIDEOS...")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder for the images.")],
+    workers: Workers = None,
+    hang_timeout: HangTimeout = 120.0,
+    verbose: Verbose = False,
+) -> None:
+    """Rebuild a published training set, bit for bit, from the same videos."""
+    from apisr_data import replay as command
+    from apisr_data.terminal import Bars
+
+    _set_up(verbose)
+    start = time.monotonic()
+    with Bars() as bars:
+        report = command.replay(
+            recipe, videos, out, workers=_workers(workers), hang_timeout_s=hang_timeout, progress=bars
+        )
+    _close(start, str(out), f"train on {_quoted(out / 'manifest.parquet')}", _show_all([report]))
 
 
 @app.command()

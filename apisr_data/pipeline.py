@@ -59,4 +59,4 @@ def run(
     yield rescale(dataset, recipe.rescale, workers=workers, hang_timeout_s=hang_timeout_s, progress=progress)
     write_manifest(dataset, recipe.export)
     if export_to is not None:
-        yield export(dataset, export_to, recipe.export, progress=progress)
+        yield export(dataset, export_to, recipe.export, workers=workers, progress=progress)

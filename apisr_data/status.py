@@ -53,7 +53,7 @@ def status(dataset: Dataset) -> Status:
         frames=count("SELECT count(*) FROM frames"),
         scored=count("SELECT count(*) FROM scores"),
         kept=count("SELECT count(*) FROM selection WHERE is_kept"),
-        images=count("SELECT count(*) FROM images"),
+        images=count("SELECT count(image) FROM images"),
         titles=tuple(dataset.sql(titles).fetchall()),
         reasons=tuple(dataset.sql(reasons).fetchall()),
         failed=tuple(dataset.sql(told.format("=")).fetchall()),
