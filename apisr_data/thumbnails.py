@@ -46,7 +46,8 @@ def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32
     Grids uint8 (..., 64, 64) -> float32 (...). It is the largest mean absolute difference of any of the 32x32 blocks
     of a picture: about 60x34 px of a 1080p frame, the size of a mouth. A mean over the picture would hide that mouth.
     A difference in overall brightness of up to 6 levels is taken out first (encoders, a wrong range, a slow fade).
-    On the sample clip a thumbnail differs from itself at JPEG quality 30 by 5 to 6, a changed face by 21 to 32.
+    On the sample clip a 360-line encode at CRF 30 differs by at most 6, 720 lines at CRF 38 by 7, a changed face by 21
+    to 32.
     """
     levels = a.astype(np.int16) - b  # 16-bit sums are exact and twelve times faster than float32
     brightness = levels.mean(axis=(-2, -1), keepdims=True).clip(-_MAX_BRIGHTNESS, _MAX_BRIGHTNESS)
