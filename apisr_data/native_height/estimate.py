@@ -16,11 +16,11 @@ _DIP = 2
 """A dip is `_DIP` heights wide to either side; what it is measured against reaches `_REACH`."""
 _NOISE_REACH = 40
 _LEAST_NOISE = 1e-3
-_EVEN_ODDS_SHARPNESS, _ODDS_PER_SHARPNESS = 4.7, 2.0
-_EVEN_ODDS_DEPTH: Mapping[int, float] = {4: 0.27, 5: 0.13, 6: 0.37, 7: 0.13}
+_EVEN_ODDS_SHARPNESS, _ODDS_PER_SHARPNESS = 5.3, 2.0
+_EVEN_ODDS_DEPTH: Mapping[int, float] = {4: 0.27, 5: 0.13, 6: 0.42, 7: 0.13}
 _ODDS_PER_DEPTH = 25.0
 """Log odds that a dip is real, by its depth over the noise; and at k/8 of the source height, where coding blocks make
-false dips, by its depth. Fitted on 510 cases: see docs/native-height.md."""
+false dips, by its depth. Fitted on 496 single frames: see docs/native-height.md."""
 
 
 @dataclass(frozen=True)
