@@ -123,7 +123,7 @@ class _Worker(Generic[J, R]):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, function), daemon=True)
-        with _environment(OMP_NUM_THREADS=threads, OPENCV_FOR_THREADS_NUM=threads):  # read when they are loaded
+        with _environment(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=1, OPENCV_FOR_THREADS_NUM=1):
             self.process.start()
         theirs.close()
         self.job: J | None = None

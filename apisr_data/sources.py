@@ -10,7 +10,8 @@ from apisr_data.errors import InputError
 
 VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .amv .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v .m4v .mjpeg .mjpg "
-    ".mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tp .trp .ts .vob .webm .wmv .y4m".split()
+    ".mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tp .trp .ts .vob .webm .wmv "
+    ".y4m".split()
 )
 IMAGE_SUFFIXES = frozenset(".avif .bmp .jpe .jpeg .jpg .png .tif .tiff .webp".split())
 

@@ -43,9 +43,10 @@ def status(dataset: Dataset) -> Status:
         SELECT title, count(DISTINCT video_id), count(frame_id), count(*) FILTER (is_kept)
         FROM videos LEFT JOIN frames USING (video_id) LEFT JOIN selection USING (frame_id)
         WHERE status = 'done' GROUP BY title ORDER BY title"""
-    reasons = r"""
-        SELECT is_kept, trim(regexp_replace(reason, '(:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*', '', 'g'))
-            AS rule, count(*) FROM selection GROUP BY ALL ORDER BY 1 DESC, 3 DESC"""
+    particulars = r"( bits|:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*"
+    reasons = """
+        SELECT is_kept, trim(regexp_replace(reason, ?, '', 'g')) AS rule, count(*)
+        FROM selection GROUP BY ALL ORDER BY 1 DESC, 3 DESC"""
     told = "SELECT path, reason FROM videos WHERE reason IS NOT NULL AND status {} 'failed' ORDER BY path"
     return Status(
         stages=tuple((stage, dataset.digest(stage)) for stage in STAGES),
@@ -55,7 +56,7 @@ def status(dataset: Dataset) -> Status:
         kept=count("SELECT count(*) FROM selection WHERE is_kept"),
         images=count("SELECT count(image) FROM images"),
         titles=tuple(dataset.sql(titles).fetchall()),
-        reasons=tuple(dataset.sql(reasons).fetchall()),
+        reasons=tuple(dataset.sql(reasons, [particulars]).fetchall()),
         failed=tuple(dataset.sql(told.format("=")).fetchall()),
         warnings=tuple(dataset.sql(told.format("<>")).fetchall()),
     )

@@ -91,7 +91,7 @@ VIDEOS = Table(
         Column("duration_s", _FLOAT, "duration of the video stream, s"),
         Column("interlacing", _STRING, "progressive, interlaced or telecine, as measured; null when not measurable"),
         Column("field_order", _STRING, "what the stream's flags say: progressive, tff, bff; null when silent"),
-        Column("colour_matrix", _STRING, "bt709, bt601, bt2020 or rgb"),
+        Column("colour_matrix", _STRING, "bt709, bt601, bt2020, rgb, smpte240m or fcc"),
         Column("colour_range", _STRING, "limited or full"),
         Column("colour_transfer", _STRING, "transfer function that the stream names; null when silent"),
         Column("colour_source", _STRING, "where the matrix comes from: tag, guess or user"),
@@ -145,7 +145,7 @@ DESCALE = Table(
     "descale",
     (
         _VIDEO_ID,
-        Column("kernel", _STRING, "bilinear, bicubic or lanczos"),
+        Column("kernel", _STRING, "bilinear, mitchell, catmull-rom or lanczos"),
         Column("height", _INT, "candidate native height, px"),
         Column("log_error", _FLOAT, "mean over the sampled frames of the log of the descale error"),
         Column("frames", _INT, "frames sampled"),

@@ -47,7 +47,7 @@ def test_assignments_change_a_recipe():
 
 @pytest.mark.parametrize("assignment", ["per_video=3", "nothing.per_video=3", "select.per_video"])
 def test_an_assignment_of_another_form_is_refused(assignment):
-    with pytest.raises(ConfigError, match="STAGE.KEY=VALUE"):
+    with pytest.raises(ConfigError, match=r"STAGE\.KEY=VALUE"):
         config.override(config.Recipe(), [assignment])
 
 

@@ -98,7 +98,8 @@ def test_a_second_run_does_nothing(videos, copy):
 
 def test_a_new_video_costs_only_itself(videos, copy, tmp_path):
     before = written(copy)
-    clips.make(tmp_path / "new.mkv", "libx264", size=(320, 192), frames=24, draw=clips.drawing(320, 192, 8, 9), gop_size=8)
+    draw = clips.drawing(320, 192, cut_every=8, seed=9)
+    clips.make(tmp_path / "new.mkv", "libx264", size=(320, 192), frames=24, draw=draw, gop_size=8)
     assert apisr_data("run", videos, tmp_path / "new.mkv", "-d", copy, *OPTIONS).returncode == 0
     after = written(copy)
     parts = {name for name in before if name.count("/") == 2 and name.startswith("tables/")}
