@@ -1,10 +1,10 @@
 r"""CPU time to decoded I-frames: `video.iframes` against the ffmpeg command of APISR's authors.
 
-    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--contents still moving] [--codecs h264 ...]
+    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--contents sample shapes] [--codecs h264 ...]
 
-Each input is made from the sample clip, 60 s at 1920x1080 and 24 fps, and kept in CACHE. `still`: the clip looped and
-enlarged; its drawings hardly move, so that the frames between I-frames cost next to nothing and little can be saved.
-`moving`: the same under a slow pan and film grain. Theirs is
+Each input is 60 s at 1920x1080 and 24 fps, made once and kept in CACHE. `sample`: the sample clip, looped and enlarged;
+its painted drawings hardly move, so that I-frames are nearly all of the file and there is little to save. `shapes`:
+moving discs under film grain. Theirs is
 `ffmpeg -i in -vf select='eq(pict_type\,I)' -vsync vfr out%d.png`. CPU seconds are user + system, medians of the runs,
 imports excluded. Where `apisr-data extract` is installed, the whole of it stands beside them.
 """
@@ -33,8 +33,8 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "the-question.mkv"
 WIDTH, HEIGHT, FRAMES, FPS = 1920, 1080, 1440, 24
 # name: (encoder, extension, options, attributes of the encoder, factor promised)
 INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
-    "h264": ("libx264", "mkv", {"crf": "20"}, {}, 30),
-    "hevc": ("libx265", "mkv", {"preset": "veryfast", "crf": "22", "x265-params": "log-level=error"}, {}, 60),
+    "h264": ("libx264", "mkv", {}, {}, 30),
+    "hevc": ("libx265", "mkv", {"preset": "veryfast", "x265-params": "log-level=error"}, {}, 60),
     "vp9": ("libvpx-vp9", "webm", {"deadline": "good", "cpu-used": "5", "crf": "30"}, {"bit_rate": 0}, 15),
     "av1": ("libsvtav1", "mkv", {"preset": "9", "crf": "32"}, {}, 15),
     "mpeg2": ("mpeg2video", "mpg", {}, {"bit_rate": 12_000_000, "max_b_frames": 2}, 15),
@@ -43,33 +43,37 @@ INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
 
 
 def pictures(content: str) -> Iterator[av.VideoFrame]:
-    """The sample's frames, again and again, as 1920x1080 yuv420p."""
-    margin = 192 if content == "moving" else 0
-    rng = np.random.default_rng(0)
-    lighter, darker = (rng.exponential(1, (2 * HEIGHT, 2 * WIDTH)).astype(np.uint8) for _ in range(2))
-    for _ in itertools.count():
+    """1920x1080 frames without end."""
+    return sample() if content == "sample" else shapes()
+
+
+def sample() -> Iterator[av.VideoFrame]:
+    """The sample's frames, again and again, enlarged."""
+    while True:
         with av.open(str(SAMPLE)) as container:
-            for number, frame in enumerate(container.decode(video=0)):
-                large = frame.reformat(WIDTH + margin, HEIGHT + margin, "yuv420p", interpolation="BILINEAR")
-                if not margin:
-                    yield large
-                    continue
-                # There and back, 2 px a frame, both ways at once; the grain stands elsewhere in every frame.
-                shift = 2 * abs(number % margin - margin // 2)
-                top, left = rng.integers(0, (HEIGHT, WIDTH))
-                place = np.s_[top : top + HEIGHT, left : left + WIDTH]
-                luma, *chroma = (
-                    _crop(plane, shift // n, HEIGHT // n, WIDTH // n)
-                    for plane, n in zip(large.planes, (1, 2, 2), strict=True)
-                )
-                luma = cv2.subtract(cv2.add(luma, lighter[place]), darker[place])
-                flat = [luma, *(plane.reshape(-1, WIDTH) for plane in chroma)]
-                yield av.VideoFrame.from_ndarray(np.concatenate(flat), "yuv420p")
+            for frame in container.decode(video=0):
+                yield frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="BICUBIC")
 
 
-def _crop(plane: Any, shift: int, height: int, width: int) -> Any:
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
-    return np.ascontiguousarray(rows[shift : shift + height, shift : shift + width])
+def shapes() -> Iterator[av.VideoFrame]:
+    """Outlined discs that move over a pattern, under film grain; a cut every four seconds."""
+    rng = np.random.default_rng(0)
+    lighter, darker = (rng.exponential(1.5, (2 * HEIGHT, 2 * WIDTH, 3)).astype(np.uint8) for _ in range(2))
+    while True:
+        colours = rng.integers(0, 256, (40, 3))
+        pattern = rng.integers(60, 200, (18, 32, 3), np.uint8)
+        background = cv2.resize(pattern, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        places, speeds = rng.uniform(0, (WIDTH, HEIGHT), (40, 2)), rng.uniform(-6, 6, (40, 2))
+        for _ in range(4 * FPS):
+            picture: Any = background.copy()
+            for (x, y), colour in zip(places % (WIDTH, HEIGHT), colours.tolist(), strict=True):
+                cv2.circle(picture, (round(x), round(y)), 90, colour, -1, cv2.LINE_AA)
+                cv2.circle(picture, (round(x), round(y)), 90, (20, 20, 20), 4, cv2.LINE_AA)
+            top, left = rng.integers(0, (HEIGHT, WIDTH))
+            grain = np.s_[top : top + HEIGHT, left : left + WIDTH]
+            picture = cv2.subtract(cv2.add(picture, lighter[grain]), darker[grain])
+            yield av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+            places += speeds
 
 
 def make(name: str, content: str, folder: Path) -> Path:
@@ -130,7 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ffmpeg", default="ffmpeg")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "apisr-benchmark-iframes")
-    parser.add_argument("--contents", nargs="*", choices=["still", "moving"], default=["still", "moving"])
+    parser.add_argument("--contents", nargs="*", choices=["sample", "shapes"], default=["sample", "shapes"])
     parser.add_argument("--codecs", nargs="*", choices=list(INPUTS), default=list(INPUTS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only-make", action="store_true", help="encode the inputs and stop")
