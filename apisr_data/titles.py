@@ -105,7 +105,7 @@ def title_of(path: Path, root: Path | None = None) -> Title:
     title, named_season, episode = _parse(stem)
     if episode and episode[0].isdigit() and (season := named_season or season):
         episode = f"S{season:02d}E{episode}"
-    return Title(title or folder or stem, episode)
+    return Title(title or folder or stem or _readable(path.name), episode)
 
 
 def read_titles_csv(path: Path) -> Overrides:
