@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from apisr_data import config, images
+from apisr_data.colour import honoured_aspect
 
 Borders = tuple[int, int, int, int]
 """Left, top, right and bottom border, px."""
@@ -30,7 +32,8 @@ def displayed_borders(coded: Borders, *, sample_aspect_ratio: float, rotation: i
 
     The axis that the sample aspect ratio enlarges is scaled; then the picture is turned by `rotation`, clockwise.
     """
-    wide, tall = max(1.0, sample_aspect_ratio), max(1.0, 1 / sample_aspect_ratio)
+    ratio = float(honoured_aspect(Fraction(sample_aspect_ratio)))
+    wide, tall = max(1.0, ratio), max(1.0, 1 / ratio)
     left, top, right, bottom = (math.ceil(px * by) for px, by in zip(coded, (wide, tall, wide, tall), strict=True))
     turns = {0: (left, top, right, bottom), 90: (bottom, left, top, right)}
     turns |= {180: (right, bottom, left, top), 270: (top, right, bottom, left)}

@@ -23,6 +23,17 @@ VERSION = 1
 
 FALLBACK_HEIGHT = 720
 
+_AGREEING = 0.8
+_SIDES = ("left", "top", "right", "bottom")
+# A border that four fifths of a video's frames have, all of them have: on a dark frame it cannot be seen.
+_COMMON = ", ".join(f"quantile_disc(border_{side}, {1 - _AGREEING:.1f}) AS common_{side}" for side in _SIDES)
+_BORDERS = ", ".join(f"greatest(border_{side}, if(v.kind = 'video', common_{side}, 0)) AS {side}" for side in _SIDES)
+_SELECTED = f"""
+    WITH c AS (SELECT video_id, {_COMMON} FROM frames GROUP BY video_id)
+    SELECT f.*, {_BORDERS}, v.title, v.rotation, v.sample_aspect_ratio, v.native_height
+    FROM selection s JOIN frames f USING (frame_id) JOIN videos v USING (video_id) JOIN c USING (video_id)
+    WHERE s.is_kept ORDER BY f.video_id, f.packet"""  # noqa: S608
+
 Rows = dict[str, dict[str, Any]]
 """Rows of the table of images by frame_id."""
 
@@ -103,11 +114,7 @@ class _Work:
 
 def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
     """What is to be made of each selected frame; a refused one has its row with the reason."""
-    selected = dataset.sql(
-        """SELECT f.*, v.title, v.rotation, v.sample_aspect_ratio, v.native_height
-        FROM selection s JOIN frames f USING (frame_id) JOIN videos v USING (video_id)
-        WHERE s.is_kept ORDER BY f.video_id, f.packet"""
-    )
+    selected = dataset.sql(_SELECTED)
     work = _Work(assume_matrix=assumed_matrix(dataset))
     unmeasured: set[str] = set()
     below = 0
@@ -117,9 +124,8 @@ def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
             height = frame["native_height"] or FALLBACK_HEIGHT
             if not frame["native_height"]:
                 unmeasured.add(frame["title"])
-        left, top, right, bottom = (frame.get(f"border_{side}") or 0 for side in ("left", "top", "right", "bottom"))
         borders = displayed_borders(
-            (left, top, right, bottom),
+            (frame["left"], frame["top"], frame["right"], frame["bottom"]),
             sample_aspect_ratio=frame["sample_aspect_ratio"] or 1.0,
             rotation=frame["rotation"] or 0,
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -14,7 +15,7 @@ from apisr_data.stages.geometry import Geometry, displayed_borders, plan, render
 from apisr_data.stages.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.datasets import choose, make_dataset
+from tests.data.datasets import BORDERS, choose, make_dataset
 
 SMALL = Rescale(height=48)
 
@@ -119,6 +120,18 @@ def test_borders_are_cut_away(tmp_path: Path, clip: Path) -> None:
     frame = next(iter(video.iframes(clip)))
     ((image,),) = dataset.sql(f"SELECT image FROM images WHERE frame_id LIKE '%-{frame.pts}'").fetchall()
     assert np.array_equal(images.read(dataset.path / image), frame.rgb()[16:-16])
+
+
+def test_a_dark_frame_has_the_borders_that_its_video_has(tmp_path: Path) -> None:
+    clip = clips.make(tmp_path / "a.mkv", "mpeg2video", frames=6, gop_size=1)
+    dataset = make_dataset(tmp_path / "ds", {clip: "A"}, borders=(0, 16, 0, 16))
+    part = dataset.part("frames", f"{0:016x}")
+    rows = pq.read_table(part).to_pylist()
+    rows[2] |= {"border_top": 0, "border_bottom": 0}
+    tables.write(tables.FRAMES.with_columns(BORDERS).rows(rows), part)
+    dataset.refresh()
+    rescale(dataset, Rescale(height=96), workers=0)
+    assert dataset.sql("SELECT DISTINCT height, crop_top FROM images").fetchall() == [(64, 16)]
 
 
 def test_a_second_run_does_nothing(tmp_path: Path, clip: Path) -> None:
