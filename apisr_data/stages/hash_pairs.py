@@ -10,7 +10,7 @@ MAX_DISTANCE = 7
 _BANDS = 4
 _BAND_BITS = 64 // _BANDS
 _SUB_BITS = (64 - _BAND_BITS) // _BANDS
-_CROWD = 256  # hashes that share a band's value, above which the band is not enough
+_CROWD = (48, 256)  # hashes that share a band's value, above which a second level is faster: measured, by the slack
 
 
 def near_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -20,8 +20,9 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int) -> tuple[NDArray[np.in
 
     The 64 bits are cut into 4 bands of 16. Where two hashes differ in at most d bits, some band differs in at most
     d // 4 (pigeonhole), so it is enough to compare hashes that agree in a band up to no bit (d <= 3) or one (d <= 7).
-    A pair counts in its first such band only. Where more than 256 hashes share a band's value (real hashes crowd; with
-    some 20 million they all do), the same is done once more inside: the other 48 bits are cut into 4 parts of 12.
+    A pair counts in its first such band only. Where many hashes share a band's value (real hashes crowd; of some four
+    million they all do), the same is done once more inside: the other 48 bits are cut into 4 parts of 12. What grows
+    with the square, then, is only a crowd of hashes that are truly near each other, and those pairs are the result.
 
     Source: Manku, Jain, Das Sarma, Detecting Near-Duplicates for Web Crawling (2007), section 3.
     """
@@ -46,7 +47,7 @@ def _pairs_of_band(
     connection.execute(
         f"""CREATE OR REPLACE TABLE keys AS
             SELECT n, h, ((h >> {shift}) & {_mask(_BAND_BITS)})::USMALLINT AS key, {rest} AS rest FROM hashes;
-        CREATE OR REPLACE TABLE crowds AS SELECT key FROM keys GROUP BY key HAVING count(*) > {_CROWD};"""
+        CREATE OR REPLACE TABLE crowds AS SELECT key FROM keys GROUP BY key HAVING count(*) > {_CROWD[slack]};"""
     )
     # of two hashes whose band differs in a bit, the one that has the bit looks for the other: a pair is met once
     connection.execute(
@@ -60,7 +61,7 @@ def _pairs_of_band(
         *(f"{_differing('h', k * _BAND_BITS, _BAND_BITS)} > {slack}" for k in range(band)),
     ]
     queries = [_join(conditions, "probes", "keys", "ANTI", "key")]
-    if connection.execute("SELECT count(*) FROM crowds").fetchone() != (0,):
+    if connection.execute("FROM crowds LIMIT 1").fetchall():
         for part in range(_BANDS):
             sub = f"((rest >> {part * _SUB_BITS}) & {_mask(_SUB_BITS)})::USMALLINT"
             left = f"(SELECT *, xor({sub}, bit)::USMALLINT AS sub FROM probes, {_flips(_SUB_BITS if slack else 0)})"

@@ -37,7 +37,7 @@ def test_search_finds_what_comparing_all_finds(distance):
 
 @pytest.mark.parametrize("distance", range(8))
 def test_search_inside_crowds_is_exact(distance, monkeypatch):
-    monkeypatch.setattr(hash_pairs, "_CROWD", 4)
+    monkeypatch.setattr(hash_pairs, "_CROWD", (4, 4))
     hashes = crowded(500, np.random.default_rng(distance))
     assert found_pairs(hashes, distance) == every_pair(hashes, distance)
 
