@@ -55,7 +55,7 @@ def audit(
     seen = _Seen(has_hashes=verify)
     fields = interlacing.Interlacing()
     try:
-        reader = video.iframes(path, assume_matrix=assume_matrix)
+        reader = video.iframes(path, assume_matrix=assume_matrix, on_packet=lambda: beat(0.0))
         for frame in reader:
             seen.add(frame)
         scan = reader.scan
@@ -64,7 +64,7 @@ def audit(
         if not seen.i_frames:
             refusal = f"{path}: no I-frame could be decoded ({scan.decode_errors} packets refused)"
     except ColourError as error:
-        refusal, scan = str(error), video.scan(path)
+        refusal, scan = str(error), video.scan(path, on_packet=lambda: beat(0.0))
     title = title_of(path.absolute())
     return facts.Audit(
         path=str(path).encode(errors="replace").decode(),
@@ -77,7 +77,7 @@ def audit(
         fields=_fields(scan.info, fields),
         native_height=seen.native_height(scan.info.height),
         extract=_plan(scan, seen, fields.kind, refusal),
-        verification=_verify(path, seen.hashes, assume_matrix) if verify and colours else None,
+        verification=_verify(path, seen.hashes, assume_matrix, beat) if verify and colours else None,
     )
 
 
@@ -228,9 +228,9 @@ def _plan(scan: video.Scan, seen: _Seen, fields: str | None, refusal: str | None
     )
 
 
-def _verify(path: Path, fast: dict[str, str], assume_matrix: str | None) -> facts.Verification:
+def _verify(path: Path, fast: dict[str, str], assume_matrix: str | None, beat: Beat) -> facts.Verification:
     full: dict[str, str] = {}
-    for frame in video.iframes(path, exact=True, assume_matrix=assume_matrix):
+    for frame in video.iframes(path, exact=True, assume_matrix=assume_matrix, on_packet=lambda: beat(0.5)):
         _note_hash(full, frame)
     differences = [f"{name}: only a full decode shows this I-frame" for name in full if name not in fast]
     differences += [f"{name}: a full decode shows no such I-frame" for name in fast if name not in full]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse  # type: ignore[import-untyped]
-from scipy.fft import dct  # type: ignore[import-untyped]
-from scipy.linalg import cholesky_banded, lapack  # type: ignore[import-untyped]
+from scipy import sparse
+from scipy.fft import dct
+from scipy.linalg import cholesky_banded, lapack
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import median_filter  # type: ignore[import-untyped]
+from scipy.ndimage import median_filter
 
 from apisr_data.native_height.descale import Array, Curve, block_eighths
 

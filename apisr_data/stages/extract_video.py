@@ -69,10 +69,12 @@ def write_failure(job: ExtractJob, error: InputError) -> None:
 
 
 def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
-    reader = video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix)
+    share = 0.0
+    reader = video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix, on_packet=lambda: beat(share))
     taken: set[int] = set()
 
     def described() -> Iterator[tuple[dict[str, Any], Picture]]:
+        nonlocal share
         for frame in reader:
             info = reader.scan.info
             row = {
@@ -88,7 +90,7 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
                 "bits_per_pixel": 8 * frame.packet_bytes / (info.width * info.height),
             }
             yield row, frame
-            beat(min(max(frame.time_s / info.duration_s, 0.0), 1.0) if info.duration_s else 0.0)
+            share = min(max(frame.time_s / info.duration_s, 0.0), 1.0) if info.duration_s else 0.0
 
     with ExitStack() as stack:
         frames = stack.enter_context(tables.PartWriter(FRAMES, job.parts["frames"]))

@@ -44,18 +44,22 @@ class Rescaled:
     failed: dict[str, InputError]
 
 
-def pictures(job: RescaleJob) -> Iterator[tuple[Chosen, images.Rgb | InputError]]:
+def pictures(job: RescaleJob, beat: Beat) -> Iterator[tuple[Chosen, images.Rgb | InputError]]:
     """Each chosen frame, displayed, or why it cannot be had; a video is read in one pass."""
     waiting = {chosen.packet: chosen for chosen in job.chosen}
+    total = len(waiting)
     if job.chosen[0].image_name is not None:
-        for chosen in job.chosen:
+        for done, chosen in enumerate(job.chosen):
+            beat(done / total)
             try:
                 yield chosen, images.read(job.path / str(chosen.image_name))
             except InputError as error:
                 yield chosen, error
         return
     try:
-        for frame in video.frames_at(job.path, list(waiting), assume_matrix=job.assume_matrix):
+        for frame in video.frames_at(
+            job.path, list(waiting), assume_matrix=job.assume_matrix, on_packet=lambda: beat(1 - len(waiting) / total)
+        ):
             yield waiting.pop(frame.packet), frame.rgb()
     except InputError as error:
         for chosen in waiting.values():
@@ -70,8 +74,7 @@ def rescale_video(job: RescaleJob, beat: Beat) -> Rescaled:
     """
     rows: list[dict[str, Any]] = []
     failed: dict[str, InputError] = {}
-    for done, (chosen, frame) in enumerate(pictures(job)):
-        beat(done / len(job.chosen))
+    for chosen, frame in pictures(job, beat):
         if isinstance(frame, InputError):
             failed[chosen.frame_id] = frame
             continue

@@ -1,7 +1,7 @@
 """One video's frames through the scorers, into its parts."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -54,12 +54,11 @@ def score_video(job: ScoreJob, beat: Beat) -> int:
     known = pq.read_table(job.frames_part, columns=["frame_id", "packet", "time_s", "image_name"]).to_pylist()
     is_video = not known or known[0]["image_name"] is None
     with scoring(job.scoring, job.video_id, is_video=is_video) as ongoing:
-        pictures = _pictures(job, known, is_video=is_video)
         done = 0
+        pictures = _pictures(job, known, lambda: beat(done / len(known)), is_video=is_video)
         while batch := list(itertools.islice(pictures, PICTURES_AT_ONCE)):
             ongoing.add(batch)
             done += len(batch)
-            beat(done / len(known))
     return done
 
 
@@ -122,12 +121,14 @@ def _build(name: str, **options: Any) -> scorers.Scorer:
     return scorers.build(name, **options)
 
 
-def _pictures(job: ScoreJob, known: list[dict[str, Any]], *, is_video: bool) -> Iterator[tuple[str, float, Picture]]:
+def _pictures(
+    job: ScoreJob, known: list[dict[str, Any]], on_packet: Callable[[], None], *, is_video: bool
+) -> Iterator[tuple[str, float, Picture]]:
     by_packet = {row["packet"]: row for row in known}
     if not is_video:
         for row in known:
             yield row["frame_id"], row["time_s"], ImageFile(job.path / row["image_name"])
         return
-    for frame in video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix):
+    for frame in video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix, on_packet=on_packet):
         row = by_packet[frame.packet]
         yield row["frame_id"], frame.time_s, frame

@@ -8,7 +8,7 @@ import av
 
 from apisr_data import colour
 from apisr_data.errors import VideoError
-from apisr_data.video.decoder import Decoder, demux
+from apisr_data.video.decoder import Decoder, OnPacket, demux
 from apisr_data.video.frames import Frame, picture_type
 from apisr_data.video.packets import Packet, Scan, row_of
 from apisr_data.video.probe import describe, opened
@@ -52,7 +52,12 @@ def frame_at(
 
 
 def frames_at(
-    path: Path | str, packets: Iterable[int], *, assume_matrix: str | None = None, scan: Scan | None = None
+    path: Path | str,
+    packets: Iterable[int],
+    *,
+    assume_matrix: str | None = None,
+    scan: Scan | None = None,
+    on_packet: OnPacket = lambda: None,
 ) -> Iterator[Frame]:
     """The frames of several packets (ordinals) in one pass, in the order in which they are decoded.
 
@@ -61,7 +66,7 @@ def frames_at(
     """
     wanted = frozenset(packets)
     seen = set()
-    for frame in IFrameReader(path, assume_matrix=assume_matrix, scan=scan, wanted=wanted):
+    for frame in IFrameReader(path, assume_matrix=assume_matrix, scan=scan, wanted=wanted, on_packet=on_packet):
         seen.add(frame.packet)
         yield frame
     if missing := sorted(wanted - seen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import av
@@ -23,13 +23,20 @@ _DEMUX_FAILURES = 16
 Decoded = tuple[Packet, VideoFrame]
 
 
-def demux(container: InputContainer, stream: VideoStream) -> Iterator[AvPacket[VideoStream]]:
+OnPacket = Callable[[], None]
+"""Called for every packet read: a sign of life in the hours between two I-frames of a film."""
+
+
+def demux(
+    container: InputContainer, stream: VideoStream, on_packet: OnPacket = lambda: None
+) -> Iterator[AvPacket[VideoStream]]:
     """The stream's packets from where the container stands; a damaged stretch is passed over."""
     failures = 0
     while failures < _DEMUX_FAILURES:
         try:
             for packet in container.demux(stream):
                 failures = 0
+                on_packet()
                 if packet.size:  # empty ones mark the end, or repeat the picture before
                     yield packet
         except av.FFmpegError as error:

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from apisr_data import colour, intra
 from apisr_data.errors import VideoError
-from apisr_data.video.decoder import Decoded, Decoder, demux
+from apisr_data.video.decoder import Decoded, Decoder, OnPacket, demux
 from apisr_data.video.frames import Frame, picture_type
 from apisr_data.video.packets import Packet, Scan
 from apisr_data.video.probe import clockwise, describe, opened
@@ -55,9 +55,11 @@ class IFrameReader(Iterator[Frame]):
         assume_matrix: str | None = None,
         scan: Scan | None = None,
         wanted: Set[int] | None = None,
+        on_packet: OnPacket = lambda: None,
     ) -> None:
         self._path = Path(path)
         self._wanted = wanted
+        self._on_packet = on_packet
         self._given: set[int] = set()
         self._has_picture = False
         self._stack = ExitStack()
@@ -98,7 +100,7 @@ class IFrameReader(Iterator[Frame]):
         scan, decoder = self.scan, Decoder(stream)
         is_leading = True
         headers: tuple[AvPacket[VideoStream], Packet] | None = None
-        for packet in demux(container, stream):
+        for packet in demux(container, stream, self._on_packet):
             verdict = classifier.classify(bytes(packet))
             row = scan.note(packet, verdict)
             if scan.unusual:
@@ -133,7 +135,7 @@ class IFrameReader(Iterator[Frame]):
 
     def _read_everything(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
         decoder = Decoder(stream)
-        for packet in demux(container, stream):
+        for packet in demux(container, stream, self._on_packet):
             row = self.scan.note(packet, intra.UNKNOWN)
             yield from self._shown(decoder.decode(packet, row), decoder)
             if self._is_done():
@@ -174,7 +176,12 @@ class IFrameReader(Iterator[Frame]):
 
 
 def iframes(
-    path: Path | str, *, exact: bool = False, assume_matrix: str | None = None, scan: Scan | None = None
+    path: Path | str,
+    *,
+    exact: bool = False,
+    assume_matrix: str | None = None,
+    scan: Scan | None = None,
+    on_packet: OnPacket = lambda: None,
 ) -> IFrameReader:
     """Exactly the I-frames that a full decode shows, in decoding order (presentation order where it decodes in full).
 
@@ -185,15 +192,16 @@ def iframes(
         exact: decode everything, whatever the stream is.
         assume_matrix: colour matrix in place of a guess (see `colour.describe`).
         scan: an earlier scan of this file, whose method is then followed.
+        on_packet: called for every packet read.
 
     Raises:
         VideoError: the file cannot be read as a video.
         ColourError: its colour cannot be converted faithfully.
     """
-    return IFrameReader(path, exact=exact, assume_matrix=assume_matrix, scan=scan)
+    return IFrameReader(path, exact=exact, assume_matrix=assume_matrix, scan=scan, on_packet=on_packet)
 
 
-def scan(path: Path | str) -> Scan:
+def scan(path: Path | str, *, on_packet: OnPacket = lambda: None) -> Scan:
     """Every packet of a video, and how its I-frames are found exactly; nothing is decoded but the first I-frame.
 
     Raises:
@@ -203,7 +211,7 @@ def scan(path: Path | str) -> Scan:
         method, classifier = classifier_of(stream)
         result = Scan(describe(Path(path), container, stream), method)
         decoder: Decoder | None = Decoder(stream)
-        for packet in demux(container, stream):
+        for packet in demux(container, stream, on_packet):
             verdict = classifier.classify(bytes(packet)) if classifier else intra.UNKNOWN
             row = result.note(packet, verdict)
             if decoder and (verdict.is_alone or packet.is_keyframe):

@@ -101,7 +101,7 @@ def test_a_frame_that_the_fast_path_misses_or_changes_is_listed(
             facts = {name: getattr(second, name) for name in ("pts", "packet", "time_s", "is_corrupt", "luma")}
             yield from (SimpleNamespace(**facts, rgb=first.rgb), *others)
 
-    def wrongly(path: Path, *, exact: bool = False, assume_matrix: str | None = None) -> object:
+    def wrongly(path: Path, *, exact: bool = False, assume_matrix: str | None = None, **_: object) -> object:
         return exactly(path, exact=True) if exact else Wrongly(path, assume_matrix=assume_matrix)
 
     monkeypatch.setattr(video, "iframes", wrongly)
