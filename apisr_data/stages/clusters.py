@@ -39,33 +39,30 @@ def cluster(hash_of: Indices, pairs: tuple[Indices, Indices], differ: Differ, ma
     so a crowd of n alike costs n comparisons, not their square.
     """
     count = len(hash_of)
-    kept = np.arange(count)
-    difference = np.zeros(count, np.float32)
     is_open = np.ones(count, bool)
     is_kept = np.zeros(count, bool)
     neighbours = _Neighbours(hash_of, pairs)
-    links: list[tuple[Indices, Indices]] = []
+    links = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
     comparisons = 0
     while is_open.any():
         # every frame that no better open one could take is kept: the same as one at a time, but many at once
         leaders = neighbours.best_of(np.flatnonzero(is_open))
         is_kept[leaders] = True
         is_open[leaders] = False
-        takers, others = neighbours.of(leaders)
-        is_other = ~is_kept[others]
-        takers, others = takers[is_other], others[is_other]
-        found = differ(takers, others)
+        left, right = neighbours.of(leaders)
+        left, right = left[~is_kept[right]], right[~is_kept[right]]  # also those taken before: they join clusters
+        found = differ(left, right)
         comparisons += len(found)
         matches = found <= max_difference
-        takers, others, found = takers[matches], others[matches], found[matches]
-        links.append((takers, others))
-        order = np.argsort(takers, kind="stable")[::-1]  # the best taker is written last
-        order = order[is_open[others[order]]]
-        kept[others[order]] = takers[order]
-        difference[others[order]] = found[order]
-        is_open[others] = False
-    edges = [np.concatenate(ends) for ends in zip(*links, strict=True)] if links else [np.empty(0, np.int64)] * 2
-    return Clusters(kept, difference, connected(count, edges[0], edges[1]), comparisons)
+        is_open[right[matches]] = False
+        links.append((left[matches], right[matches], found[matches]))
+    takers, taken, differences = (np.concatenate(column) for column in zip(*links, strict=True))
+    kept = np.arange(count)
+    difference = np.zeros(count, np.float32)
+    order = np.argsort(takers, kind="stable")[::-1]  # the best taker of a frame is written last
+    kept[taken[order]] = takers[order]
+    difference[taken[order]] = differences[order]
+    return Clusters(kept, difference, connected(count, takers, taken), comparisons)
 
 
 def connected(count: int, left: Indices, right: Indices) -> Indices:
