@@ -19,10 +19,10 @@ from apisr_data import engines, images, sources, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, ImageError, InputError
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.geometry import Geometry
-from apisr_data.stages.own_folder import OwnFolder
+from apisr_data.stages.export.own_folder import OwnFolder
 from apisr_data.stages.rescale import assumed_matrix, source_of
-from apisr_data.stages.rescale_video import Chosen, RescaleJob, rescale_video
+from apisr_data.stages.rescale.geometry import Geometry
+from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
 
 _GEOMETRY = tuple(field.name for field in fields(Geometry))
 

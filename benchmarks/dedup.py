@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from apisr_data import config, tables
 from apisr_data.dataset import create_dataset
 from apisr_data.stages import Silence
-from apisr_data.stages.clusters import cluster
-from apisr_data.stages.hash_pairs import near_pairs
-from apisr_data.stages.stored_grids import StoredGrids
+from apisr_data.stages.dedup.clusters import cluster
+from apisr_data.stages.dedup.hash_pairs import near_pairs
+from apisr_data.stages.dedup.stored_grids import StoredGrids
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from apisr_data.audit import facts
 from apisr_data.engines import Beat
 from apisr_data.errors import ColourError
 from apisr_data.intra.nal import nal_units
-from apisr_data.stages.extract_video import warnings
+from apisr_data.stages.extract.one_video import warnings
 from apisr_data.titles import title_of
 from apisr_data.video.decoder import demux
 from apisr_data.video.probe import opened

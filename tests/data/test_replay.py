@@ -12,7 +12,7 @@ from apisr_data import images, replay
 from apisr_data.config import Rescale
 from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, InputError, MissingStageError, UsageError
-from apisr_data.stages.manifest import write_manifest
+from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
 from tests.data.datasets import make_dataset

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apisr_data.stages.clusters import cluster, connected
+from apisr_data.stages.dedup.clusters import cluster, connected
 
 
 def group(hash_of, pairs, matching, max_difference=12.0):

@@ -14,7 +14,7 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import MissingStageError, UsageError
 from apisr_data.stages import export as module
 from apisr_data.stages.export import export
-from apisr_data.stages.manifest import write_manifest
+from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
 from tests.data.datasets import choose, cluster, make_dataset

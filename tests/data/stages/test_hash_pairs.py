@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apisr_data.stages import hash_pairs
-from apisr_data.stages.hash_pairs import near_pairs
+from apisr_data.stages.dedup import hash_pairs
+from apisr_data.stages.dedup.hash_pairs import near_pairs
 
 
 def every_pair(hashes, distance):

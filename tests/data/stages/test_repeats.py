@@ -3,7 +3,7 @@ import pytest
 
 from apisr_data.config import Dedup
 from apisr_data.stages.dedup import dedup
-from apisr_data.stages.repeats import Stretch, join_stretches
+from apisr_data.stages.dedup.repeats import Stretch, join_stretches
 from tests.data.stages.tables_by_hand import dataset_of, picture
 
 EPISODES = [f"{n:016x}" for n in range(4)]

@@ -11,9 +11,9 @@ from PIL import Image
 from apisr_data import colour, images, tables, video
 from apisr_data.config import Rescale
 from apisr_data.errors import MissingStageError
-from apisr_data.stages.geometry import Geometry, displayed_borders, plan, render
-from apisr_data.stages.manifest import write_manifest
+from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
+from apisr_data.stages.rescale.geometry import Geometry, displayed_borders, plan, render
 from tests.data import clips
 from tests.data.datasets import BORDERS, choose, make_dataset
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apisr_data.stages.splits import Item, split
+from apisr_data.stages.export.splits import Item, split
 
 
 def items_of(titles: Sequence[str], clusters: Sequence[int | None] | None = None) -> list[Item]:

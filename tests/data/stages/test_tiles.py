@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from apisr_data.stages.tiles import complex_tiles
+from apisr_data.stages.export.tiles import complex_tiles
 
 
 def flat(width: int, height: int) -> np.ndarray:

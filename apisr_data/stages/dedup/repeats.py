@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from apisr_data import tables
 from apisr_data.dataset import Dataset
-from apisr_data.stages.clusters import connected
+from apisr_data.stages.dedup.clusters import connected
 
 SHIFT_S = 3.0
 """Two matches belong to one stretch when their shifts differ by no more. Encoders place I-frames at cuts, but also

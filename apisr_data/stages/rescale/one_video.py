@@ -8,7 +8,7 @@ from typing import Any
 from apisr_data import config, images, video
 from apisr_data.engines import Beat
 from apisr_data.errors import ImageError, InputError
-from apisr_data.stages.geometry import Geometry, render
+from apisr_data.stages.rescale.geometry import Geometry, render
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from apisr_data import config, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import MissingStageError
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.clusters import Clusters, cluster
-from apisr_data.stages.hash_pairs import near_pairs
-from apisr_data.stages.repeats import find_repeats
-from apisr_data.stages.stored_grids import StoredGrids
+from apisr_data.stages.dedup.clusters import Clusters, cluster
+from apisr_data.stages.dedup.hash_pairs import near_pairs
+from apisr_data.stages.dedup.repeats import find_repeats
+from apisr_data.stages.dedup.stored_grids import StoredGrids
 
 log = logging.getLogger(__name__)
 

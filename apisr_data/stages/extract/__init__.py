@@ -14,8 +14,8 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError
 from apisr_data.scorers import find as find_scorer
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.extract_video import STATISTICS, ExtractJob, extract_video, write_failure
-from apisr_data.stages.score_video import ScoringJob
+from apisr_data.stages.extract.one_video import STATISTICS, ExtractJob, extract_video, write_failure
+from apisr_data.stages.score.one_video import ScoringJob
 
 log = logging.getLogger(__name__)
 

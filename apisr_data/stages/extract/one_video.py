@@ -12,7 +12,7 @@ from apisr_data.engines import Beat
 from apisr_data.errors import ImageError, InputError, VideoError
 from apisr_data.images import ImageFile, Luma, Picture, encode_jpeg
 from apisr_data.scenes import SceneNumberer
-from apisr_data.stages.score_video import ScoringJob, measure, scoring
+from apisr_data.stages.score.one_video import ScoringJob, measure, scoring
 from apisr_data.thumbnails import phash
 
 STATISTICS = ("borders", "combing", "entropy")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from apisr_data import thumbnails
 from apisr_data.dataset import Dataset
 from apisr_data.stages import Progress
-from apisr_data.stages.clusters import Indices
+from apisr_data.stages.dedup.clusters import Indices
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from apisr_data import config, tables
 from apisr_data.dataset import Dataset
-from apisr_data.stages.splits import Item, Split, split
+from apisr_data.stages.export.splits import Item, Split, split
 
 _STAGES = ("extract", "score", "dedup", "select", "rescale")
 

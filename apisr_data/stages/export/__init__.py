@@ -16,10 +16,10 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import MissingStageError
 from apisr_data.formats import Sample
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.card import card
-from apisr_data.stages.manifest import Manifest, write_manifest
-from apisr_data.stages.own_folder import OwnFolder
-from apisr_data.stages.tiles import complex_tiles
+from apisr_data.stages.export.card import card
+from apisr_data.stages.export.manifest import Manifest, write_manifest
+from apisr_data.stages.export.own_folder import OwnFolder
+from apisr_data.stages.export.tiles import complex_tiles
 
 __all__ = ["export", "write_manifest"]
 

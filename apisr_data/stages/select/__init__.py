@@ -9,9 +9,9 @@ from apisr_data import config, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, MissingStageError, QueryError
 from apisr_data.stages import Report
-from apisr_data.stages.conditions import TABLE, check_condition
-from apisr_data.stages.overrides import SCHEMA, read_overrides
-from apisr_data.stages.policies import LIMITS, selection_query
+from apisr_data.stages.select.conditions import TABLE, check_condition
+from apisr_data.stages.select.overrides import SCHEMA, read_overrides
+from apisr_data.stages.select.policies import LIMITS, selection_query
 
 VERSION = 1
 """Raised whenever the same tables would be chosen from in another way; enters the digest."""

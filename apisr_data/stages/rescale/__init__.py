@@ -15,8 +15,8 @@ from apisr_data import config, engines, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError, MissingStageError
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.geometry import displayed_borders, plan
-from apisr_data.stages.rescale_video import Chosen, RescaleJob, rescale_video
+from apisr_data.stages.rescale.geometry import displayed_borders, plan
+from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
 
 VERSION = 1
 """Raised whenever the same frame and geometry would give other pixels; enters the images' names."""

@@ -7,7 +7,7 @@ partition leaves goes to the best of the rest. A folder of pictures has no quota
 # ruff: noqa: S608 (only numbers of the settings, and a condition that was checked, are put into the SQL)
 
 from apisr_data import config
-from apisr_data.stages.conditions import TABLE
+from apisr_data.stages.select.conditions import TABLE
 
 _LONG_VIDEO_S = 1800
 _PAPER_QUOTA, _PAPER_QUOTA_OF_LONG, _DIVERSE_QUOTA = 16, 24, 10

@@ -9,7 +9,7 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import FetchError, InputError, MissingStageError
 from apisr_data.scorers import icnet
 from apisr_data.stages import Progress, Report, Silence
-from apisr_data.stages.score_video import ScoreJob, ScoringJob, score_video
+from apisr_data.stages.score.one_video import ScoreJob, ScoringJob, score_video
 
 log = logging.getLogger(__name__)
 
