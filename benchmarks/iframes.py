@@ -1,10 +1,10 @@
 r"""CPU time to decoded I-frames: `video.iframes` against the ffmpeg command of APISR's authors.
 
-    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--contents sample shapes] [--codecs h264 ...]
+    python benchmarks/iframes.py [--ffmpeg PROGRAM] [--folder CACHE] [--contents sample shots4s ...] [--codecs h264 ...]
 
-Each input is 60 s at 1920x1080 and 24 fps, made once and kept in CACHE. `sample`: the sample clip, looped and enlarged;
-its painted drawings hardly move, so that I-frames are nearly all of the file and there is little to save. `shapes`:
-moving discs under film grain. Theirs is
+Each input is 60 s at 1920x1080 and 24 fps, made once and kept in CACHE. `sample`: the sample clip, looped and enlarged:
+painted drawings that hardly move, a cut every 2.7 s, so that I-frames are nearly all of the file and there is little
+to save. `shots4s` and `shots10s`: moving discs under film grain, a cut every 4 s and every 10 s. Theirs is
 `ffmpeg -i in -vf select='eq(pict_type\,I)' -vsync vfr out%d.png`. CPU seconds are user + system, medians of the runs,
 imports excluded. Where `apisr-data extract` is installed, the whole of it stands beside them.
 """
@@ -31,6 +31,7 @@ from apisr_data import video
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "the-question.mkv"
 WIDTH, HEIGHT, FRAMES, FPS = 1920, 1080, 1440, 24
+SHOT_S = {"shots4s": 4, "shots10s": 10}
 # name: (encoder, extension, options, attributes of the encoder, factor promised)
 INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
     "h264": ("libx264", "mkv", {}, {}, 30),
@@ -44,7 +45,7 @@ INPUTS: dict[str, tuple[str, str, dict[str, str], dict[str, Any], int]] = {
 
 def pictures(content: str) -> Iterator[av.VideoFrame]:
     """1920x1080 frames without end."""
-    return sample() if content == "sample" else shapes()
+    return sample() if content == "sample" else shapes(SHOT_S[content])
 
 
 def sample() -> Iterator[av.VideoFrame]:
@@ -55,8 +56,8 @@ def sample() -> Iterator[av.VideoFrame]:
                 yield frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="BICUBIC")
 
 
-def shapes() -> Iterator[av.VideoFrame]:
-    """Outlined discs that move over a pattern, under film grain; a cut every four seconds."""
+def shapes(shot_s: int) -> Iterator[av.VideoFrame]:
+    """Outlined discs that move over a pattern, under film grain; a cut every `shot_s` seconds."""
     rng = np.random.default_rng(0)
     lighter, darker = (rng.exponential(1.5, (2 * HEIGHT, 2 * WIDTH, 3)).astype(np.uint8) for _ in range(2))
     while True:
@@ -64,7 +65,7 @@ def shapes() -> Iterator[av.VideoFrame]:
         pattern = rng.integers(60, 200, (18, 32, 3), np.uint8)
         background = cv2.resize(pattern, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         places, speeds = rng.uniform(0, (WIDTH, HEIGHT), (40, 2)), rng.uniform(-6, 6, (40, 2))
-        for _ in range(4 * FPS):
+        for _ in range(shot_s * FPS):
             picture: Any = background.copy()
             for (x, y), colour in zip(places % (WIDTH, HEIGHT), colours.tolist(), strict=True):
                 cv2.circle(picture, (round(x), round(y)), 90, colour, -1, cv2.LINE_AA)
@@ -134,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ffmpeg", default="ffmpeg")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "apisr-benchmark-iframes")
-    parser.add_argument("--contents", nargs="*", choices=["sample", "shapes"], default=["sample", "shapes"])
+    parser.add_argument("--contents", nargs="*", choices=["sample", *SHOT_S], default=["sample", *SHOT_S])
     parser.add_argument("--codecs", nargs="*", choices=list(INPUTS), default=list(INPUTS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only-make", action="store_true", help="encode the inputs and stop")
@@ -143,14 +144,14 @@ def main() -> None:
     paths = {(name, content): make(name, content, args.folder) for content in args.contents for name in args.codecs}
     if args.only_make:
         return
-    print("content codec  I-frames theirs   ours s  theirs s   ratio promised extract s")
+    print("content  codec  I-frames theirs   ours s  theirs s   ratio promised extract s")
     for (name, content), path in paths.items():
         mine = [ours(path) for _ in range(args.runs)]
         other = [theirs(path, args.ffmpeg) for _ in range(args.runs)]
         our_s, their_s = (statistics.median(run[0] for run in runs) for runs in (mine, other))
         whole_s = extract(path)
         print(
-            f"{content:7} {name:6} {mine[0][1]:8} {other[0][1]:6} {our_s:8.3f} {their_s:9.2f} {their_s / our_s:6.1f}x "
+            f"{content:8} {name:6} {mine[0][1]:8} {other[0][1]:6} {our_s:8.3f} {their_s:9.2f} {their_s / our_s:6.1f}x "
             f"{INPUTS[name][4]:7}x {'-' if whole_s is None else f'{whole_s:.2f}'}",
             flush=True,
         )
