@@ -1,28 +1,23 @@
 """extract: every I-frame of every video becomes a row and a thumbnail; its pixels stay in the video."""
 
-import hashlib
-import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from apisr_data import config, engines, sources, tables, titles
+from apisr_data import config, engines, sources
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError
 from apisr_data.scorers import find as find_scorer
-from apisr_data.stages import Progress, Report, Silence
+from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.extract.one_video import STATISTICS, ExtractJob, extract_video, write_failure
+from apisr_data.stages.extract.sources_table import update_sources
 from apisr_data.stages.score.one_video import ScoringJob
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
 """Raised whenever the same video would give other rows; enters the digest."""
-
-PICTURES_A_BATCH = 500
 
 
 def extract(
@@ -45,7 +40,6 @@ def extract(
         ConfigError: the titles file cannot be used.
         OSError: the disk is full.
     """
-    progress = progress or Silence()
     found = sources.find(paths)
     put_in_force(dataset, settings)
     rows, failed = update_sources(dataset, found, titles_csv)
@@ -54,15 +48,8 @@ def extract(
     jobs = [_job(dataset, row, settings, scoring) for video_id, row in wanted.items() if video_id not in done]
     failed += _known_failures(dataset, wanted.keys() & done)
 
-    sizes = {job.path: _size(job) for job in jobs}
-    shares = dict.fromkeys(sizes, 0.0)
-    progress.begin("extract", sum(sizes.values()), "bytes")
-
-    def on_progress(job: ExtractJob, share: float) -> None:
-        progress.advance((share - shares[job.path]) * sizes[job.path])
-        shares[job.path] = share
-
-    frames = 0
+    on_progress = JobProgress(progress, "extract", {job.video_id: _size(job) for job in jobs}, "bytes")
+    frames = read = 0
     warnings: list[str] = []
     for outcome in engines.run(
         extract_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
@@ -72,14 +59,14 @@ def extract(
             write_failure(outcome.job, outcome.error)
             failed.append(outcome.error)
         elif outcome.value:
+            read += 1
             frames += outcome.value.frames
             warnings += outcome.value.warnings
             failed += [InputError(reason) for reason in outcome.value.failed_pictures]
     dataset.refresh()
     if found.ignored:
         log.info("left out %d files that are neither videos nor pictures", found.ignored)
-    read = len(jobs) - len([f for f in failed if f])
-    summary = f"{frames:,} frames of {max(read, 0)} new inputs; {len(wanted) - len(jobs)} known already"
+    summary = f"{frames:,} frames of {read:,} new inputs; {len(wanted) - len(jobs):,} known already"
     return Report("extract", summary, did_nothing=not jobs, failed=failed, warnings=warnings)
 
 
@@ -87,87 +74,6 @@ def put_in_force(dataset: Dataset, settings: config.Extract) -> None:
     """Make these settings the current ones, so that only parts made with them count."""
     versions = [f"{name}:{find_scorer(name).version}" for name in STATISTICS]
     dataset.put_in_force("extract", settings, config.digest(settings, str(VERSION), *versions))
-
-
-def update_sources(
-    dataset: Dataset, found: sources.Found, titles_csv: Path | None
-) -> tuple[list[dict[str, Any]], list[InputError]]:
-    """Write what was found into the table of sources; returns the rows of this call and what could not be read.
-
-    Places that were seen by earlier calls stay in the table.
-    """
-    overrides = titles.read_titles_csv(titles_csv) if titles_csv else None
-    path = dataset.table_path("sources")
-    before = {(r["path"], r["video_id"]): r for r in dataset.sql("FROM sources").to_arrow_table().to_pylist()}
-    known = {r["path"]: r for r in before.values() if r["kind"] == "video"}
-    rows: list[dict[str, Any]] = []
-    failed = list(found.errors)
-    for video, root in found.videos.items():
-        try:
-            stat = video.stat()
-            old = known.get(str(video))
-            is_same = old is not None and (old["bytes"], old["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
-            video_id = old["video_id"] if old and is_same else sources.content_id(video)
-        except OSError as error:
-            failed.append(InputError(f"{video}: {error.strerror}"))
-            continue
-        title = titles.title_of(video, root)
-        rows.append(
-            {
-                "video_id": video_id,
-                "path": str(video),
-                "bytes": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-                "kind": "video",
-                "title": title.title,
-                "episode": title.episode,
-            }
-        )
-    for folder, pictures in found.pictures.items():
-        batches = [r for r in before.values() if r["path"] == str(folder) and r["kind"] == "images"]
-        rows += _batches(folder, pictures, batches)
-    for row in rows:
-        row |= {"source": None, "licence": "unknown"}
-        if overrides and (override := overrides.apply(Path(row["path"]))):
-            row |= {k: v for k, v in override.items() if v}
-        elif not overrides and (old := before.get((row["path"], row["video_id"]))):
-            row |= {k: old[k] for k in ("title", "episode", "source", "licence")}
-    seen = {row["path"] for row in rows}
-    after = [r for r in before.values() if r["path"] not in seen] + rows
-    table = tables.SOURCES.rows(after).sort_by([("path", "ascending"), ("video_id", "ascending")])
-    if not path.exists() or table != pq.read_table(path):
-        tables.write(table, path)
-        dataset.refresh()
-    return rows, failed
-
-
-def _batches(folder: Path, pictures: list[Path], before: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows for a folder's pictures: a batch that is unchanged stays as it is, the other pictures make new ones."""
-    stats = {p.name: p.stat() for p in pictures if p.exists()}
-
-    def row(names: list[str]) -> dict[str, Any]:
-        state = hashlib.blake2b(digest_size=8)
-        for name in names:
-            state.update(f"{name}\0{stats[name].st_size}\0{stats[name].st_mtime_ns}\n".encode(errors="surrogateescape"))
-        return {
-            "video_id": state.hexdigest(),
-            "path": str(folder),
-            "bytes": sum(stats[n].st_size for n in names),
-            "mtime_ns": max(stats[n].st_mtime_ns for n in names),
-            "kind": "images",
-            "pictures": names,
-            "title": folder.name,
-            "episode": None,
-        }
-
-    left = set(stats)
-    for old in before:
-        if left.issuperset(old["pictures"]) and (same := row(old["pictures"]))["video_id"] == old["video_id"]:
-            left.difference_update(old["pictures"])
-            yield same
-    rest = iter(sorted(left))
-    while names := list(itertools.islice(rest, PICTURES_A_BATCH)):
-        yield row(names)
 
 
 def _job(dataset: Dataset, row: dict[str, Any], settings: config.Extract, scoring: ScoringJob | None) -> ExtractJob:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from apisr_data import config, engines, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError, MissingStageError
-from apisr_data.stages import Progress, Report, Silence
+from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.rescale.geometry import displayed_borders, plan
 from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
 
@@ -64,7 +64,7 @@ def rescale(
     work = _planned(dataset, settings)
     known = {} if force else _known(dataset)
     reused = work.take(known)
-    failed = _make(dataset, work, workers, hang_timeout_s, progress or Silence())
+    failed = _make(dataset, work, workers, hang_timeout_s, progress)
     rows = [work.rows[frame_id] for frame_id in sorted(work.rows)]
     dataset.write_table(tables.IMAGES, tables.IMAGES.rows(rows), "" if failed else made_from)
 
@@ -150,7 +150,7 @@ def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
 
 
 def _make(
-    dataset: Dataset, work: _Work, workers: int, hang_timeout_s: float, progress: Progress
+    dataset: Dataset, work: _Work, workers: int, hang_timeout_s: float, progress: Progress | None
 ) -> dict[str, InputError]:
     """Make what is wanted and complete its rows; returns the frames that failed. Each finished video is remembered."""
     failed: dict[str, InputError] = {}
@@ -161,13 +161,7 @@ def _make(
             jobs.append(RescaleJob(path, video_id, tuple(chosen), dataset.path, work.assume_matrix))
         elif isinstance(path, InputError):
             failed |= {item.frame_id: path for item in chosen}
-    shares = dict.fromkeys((job.video_id for job in jobs), 0.0)
-    progress.begin("rescale", sum(len(job.chosen) for job in jobs), "images")
-
-    def on_progress(job: RescaleJob, share: float) -> None:
-        progress.advance((share - shares[job.video_id]) * len(job.chosen))
-        shares[job.video_id] = share
-
+    on_progress = JobProgress(progress, "rescale", {job.video_id: len(job.chosen) for job in jobs}, "images")
     for outcome in engines.run(
         rescale_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
     ):

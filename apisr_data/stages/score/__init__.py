@@ -8,7 +8,7 @@ from apisr_data import cache, config, engines, native_height, scorers, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import FetchError, InputError, MissingStageError
 from apisr_data.scorers import icnet
-from apisr_data.stages import Progress, Report, Silence
+from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.score.one_video import ScoreJob, ScoringJob, score_video
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,6 @@ def score(
         MissingStageError: nothing has been extracted.
         OSError: the disk is full.
     """
-    progress = progress or Silence()
     put_in_force(dataset, scoring)
     extracted = config.Extract.model_validate(dataset.settings("extract", config.Extract) or config.Extract())
     done = set() if force else dataset.done("score")
@@ -82,13 +81,7 @@ def score(
         for video_id, path, _ in videos
         if video_id not in done
     ]
-    shares = {job.video_id: 0.0 for job in jobs}
-    progress.begin("score", sum(frames[job.video_id] for job in jobs), "frames")
-
-    def on_progress(job: ScoreJob, share: float) -> None:
-        progress.advance((share - shares[job.video_id]) * frames[job.video_id])
-        shares[job.video_id] = share
-
+    on_progress = JobProgress(progress, "score", {job.video_id: frames[job.video_id] for job in jobs}, "frames")
     failed: list[InputError] = []
     for outcome in engines.run(
         score_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
