@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py [--repeats 1 10 60]
 
-The sample clip (21.5 s, 1280x720) is joined to itself without encoding it again. A process of its own reads each length
-with `video.iframes`, makes the RGB picture and the thumbnail of every I-frame and drops them; its peak resident set is
-what is printed. «full» decodes every frame.
+The sample clip (21.5 s, 1280x720) is joined to itself without encoding it again. A process of its own reads each:
+its peak resident set is printed. `iframes` makes the RGB picture and the thumbnail of every I-frame and drops them,
+`full` does so while it decodes every frame, `extract` does all that a worker of `apisr-data run` does (by detail).
 """
 
 import argparse
@@ -17,8 +17,12 @@ from pathlib import Path
 import av
 
 from apisr_data import video
+from apisr_data.config import Score
+from apisr_data.stages.extract.one_video import ExtractJob, extract_video
+from apisr_data.stages.score.one_video import ScoringJob
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "the-question.mkv"
+SAMPLE_S = 21.5
 
 
 def join(repeats: int, path: Path) -> None:
@@ -41,37 +45,47 @@ def join(repeats: int, path: Path) -> None:
                 offset += end
 
 
-def read(path: Path, exact: bool) -> None:
-    """Read the video and print I-frames, packets and the peak resident set in KiB."""
-    reader = video.iframes(path, exact=exact)
-    count = 0
-    for frame in reader:
-        frame.rgb()
-        frame.rgb((256, 144))
-        count += 1
-    print(count, len(reader.scan.packets), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+def read(path: Path, what: str) -> None:
+    """Read the video and print I-frames and the peak resident set in KiB."""
+    if what == "extract":
+        count = whole_extract(path)
+    else:
+        count = 0
+        for frame in video.iframes(path, exact=what == "full"):
+            frame.rgb()
+            frame.rgb((256, 144))
+            count += 1
+    print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def whole_extract(path: Path) -> int:
+    """What a worker of `apisr-data run` does with one video; the number of I-frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = ("videos", "frames", "thumbnails", "packet_sizes", "scores", "descale")
+        parts = {name: Path(folder) / f"{name}.parquet" for name in names}
+        scoring = ScoringJob(Score(scorer="detail"), parts=parts)
+        job = ExtractJob(path, "0" * 16, 0, parts, scoring=scoring)
+        return extract_video(job, lambda _share: None).frames
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, nargs="*", default=[1, 10, 60])
-    parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--exact", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.read:
-        read(args.read, args.exact)
+        read(Path(args.read[0]), args.read[1])
         return
-    print(f"{'method':6} {'minutes':>8} {'packets':>8} {'I-frames':>8} {'peak MiB':>9}")
+    print(f"{'reading':7} {'minutes':>8} {'I-frames':>8} {'peak MiB':>9}")
     with tempfile.TemporaryDirectory() as folder:
         for repeats in args.repeats:
             path = Path(folder) / f"{repeats}.mkv"
             join(repeats, path)
-            for exact in (False, True) if repeats <= 10 else (False,):
-                command = [sys.executable, __file__, "--read", str(path), *(["--exact"] if exact else [])]
+            for what in ("iframes", "extract", "full") if repeats <= 10 else ("iframes", "extract"):
+                command = [sys.executable, __file__, "--read", str(path), what]
                 result = subprocess.run(command, check=True, capture_output=True, text=True)
-                frames, packets, peak_kib = map(int, result.stdout.split())
-                minutes = packets / 24 / 60
-                print(f"{'full' if exact else 'fast':6} {minutes:8.1f} {packets:8} {frames:8} {peak_kib / 1024:9.0f}")
+                frames, peak_kib = map(int, result.stdout.split())
+                print(f"{what:7} {repeats * SAMPLE_S / 60:8.1f} {frames:8} {peak_kib / 1024:9.0f}", flush=True)
 
 
 if __name__ == "__main__":
