@@ -46,7 +46,10 @@ AssumeMatrix = Annotated[str | None, typer.Option(help="Colour matrix of untagge
 Weights = Annotated[Path | None, typer.Option(help="ICNet's ck.pth; default: the one in the cache.")]
 Device = Annotated[str, typer.Option(help="Where ICNet runs: auto, cpu, cuda or mps.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's setting, such as select.per_video=20.")]
-RecipeName = Annotated[str | None, typer.Option(help="A shipped recipe's name, or a TOML file.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(help="A shipped recipe's name, or a TOML file; else the dataset's settings, else defaults."),
+]
 Where = Annotated[str | None, typer.Option(help="SQL condition over the columns of frames, scores and videos.")]
 Overrides = Annotated[Path | None, typer.Option(help="CSV: frame_id, is_kept, reason; wins over every rule.")]
 
@@ -81,10 +84,11 @@ def run(
     """All stages: extract, score, dedup, select, rescale, and the manifest; one decode before selection."""
     from apisr_data import pipeline
     from apisr_data.config import Recipe, load_recipe, override
-    from apisr_data.dataset import create_dataset
+    from apisr_data.dataset import create_dataset, is_dataset, open_dataset
 
     _set_up(verbose)
-    settings = override(load_recipe(recipe) if recipe else Recipe(), set_ or [])
+    in_force = open_dataset(dataset).recipe() if is_dataset(dataset) else Recipe()
+    settings = override(load_recipe(recipe) if recipe else in_force, set_ or [])
     opened = create_dataset(dataset)
     start = time.monotonic()
     with _writing(opened) as bars:
@@ -426,7 +430,7 @@ def _in_force(dataset: "Dataset", stage: str, model: "type[S]", **flags: object)
     """The settings that this dataset has for a stage, else the defaults, changed by the flags that were given."""
     from apisr_data.config import parse
 
-    current = dataset.settings(stage, model) or model()
+    current: Settings = getattr(dataset.recipe(), stage)
     given = {key: value for key, value in flags.items() if value is not None}
     return parse(model, current.model_dump() | given, f"apisr-data {stage}")
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import tomli_w
 
 from apisr_data import tables
-from apisr_data.config import Settings, parse
+from apisr_data.config import Recipe, Settings, parse
 from apisr_data.errors import DatasetError, MissingStageError, QueryError
 
 FORMAT = 1
@@ -64,6 +64,11 @@ class Dataset:
         if stage not in stages:
             return None
         return parse(model, stages[stage].get("settings", {}), f"{self.path / 'dataset.toml'}: stages.{stage}")
+
+    def recipe(self) -> Recipe:
+        """The settings in force for every stage; the defaults where none are."""
+        in_force = {stage: self.settings(stage, type(default)) or default for stage, default in Recipe()}
+        return Recipe.model_validate(in_force)
 
     def put_in_force(self, stage: str, settings: Settings, digest: str) -> None:
         """From now on the parts of `stage` with `digest` are the current ones."""
@@ -182,6 +187,11 @@ class Dataset:
         return set(pq.read_table(path, columns=["video_id"]).column(0).to_pylist()) if path.exists() else set()
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether the folder holds a dataset."""
+    return (path / "dataset.toml").exists()
+
+
 def open_dataset(path: str | Path) -> Dataset:
     """The dataset in this folder.
 
@@ -189,7 +199,7 @@ def open_dataset(path: str | Path) -> Dataset:
         DatasetError: the folder holds no dataset, a damaged one or one of a newer format.
     """
     folder = Path(path)
-    if not (folder / "dataset.toml").exists():
+    if not is_dataset(folder):
         raise DatasetError(f"{folder}: no dataset here; 'apisr-data extract VIDEOS -d {folder}' makes one")
     return Dataset(folder)
 
@@ -201,7 +211,7 @@ def create_dataset(path: str | Path) -> Dataset:
         DatasetError: the folder holds other things, or a damaged or newer dataset.
     """
     folder = Path(path)
-    if (folder / "dataset.toml").exists():
+    if is_dataset(folder):
         return open_dataset(folder)
     if folder.exists() and (
         not folder.is_dir() or any(f for f in folder.iterdir() if f.name not in (".lock", ".dataset.toml.tmp"))

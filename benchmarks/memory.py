@@ -63,7 +63,7 @@ def whole_extract(path: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         names = ("videos", "frames", "thumbnails", "packet_sizes", "scores", "descale")
         parts = {name: Path(folder) / f"{name}.parquet" for name in names}
-        scoring = ScoringJob(Score(scorer="detail"), parts=parts)
+        scoring = ScoringJob(Score(), Score(scorer="detail"), parts=parts)
         job = ExtractJob(path, "0" * 16, 0, parts, scoring=scoring)
         return extract_video(job, lambda _share: None).frames
 

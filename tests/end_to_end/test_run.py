@@ -115,6 +115,7 @@ def test_a_changed_selection_decodes_no_video(videos, copy, tmp_path):
     finally:
         hidden.rename(videos)
     assert result.returncode == 0, result.stderr
+    assert apisr_data("run", videos, "-d", copy).returncode == 0  # without a recipe: the dataset's own settings
     kept = open_dataset(copy).sql("SELECT count(*) FROM selection WHERE is_kept").fetchall()
     assert kept == [(3,)]
 

@@ -23,7 +23,7 @@ def plan(settings: config.Score, *, weights: Path | None = None, device: str = "
     Raises:
         FetchError: icnet was asked for, and its weights or torch are absent.
     """
-    scorer, options = settings.scorer, {}
+    scorer, options, update = settings.scorer, {}, {}
     if scorer == "auto":
         missing = icnet.missing(weights)
         scorer = "detail" if missing else "icnet"
@@ -34,8 +34,8 @@ def plan(settings: config.Score, *, weights: Path | None = None, device: str = "
             raise FetchError(missing)
         path = icnet.weights_path(weights)
         options = {"device": device, "weights": path}
-        settings = settings.model_copy(update={"weights_sha256": cache.sha256_of(path)})
-    return ScoringJob(settings.model_copy(update={"scorer": scorer}), options=options)
+        update = {"weights_sha256": cache.sha256_of(path)}
+    return ScoringJob(settings, settings.model_copy(update={"scorer": scorer, **update}), options)
 
 
 def put_in_force(dataset: Dataset, scoring: ScoringJob) -> None:
@@ -45,7 +45,8 @@ def put_in_force(dataset: Dataset, scoring: ScoringJob) -> None:
     extracted = dataset.digest("extract")
     if extracted is None:
         raise MissingStageError(f"{dataset.path}: nothing to score; run 'apisr-data extract' first")
-    dataset.put_in_force("score", scoring.settings, config.digest(scoring.settings, extracted, str(VERSION), *versions))
+    digest = config.digest(scoring.settings, extracted, str(VERSION), *versions)
+    dataset.put_in_force("score", scoring.asked, digest)
 
 
 def score(

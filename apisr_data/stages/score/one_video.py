@@ -23,7 +23,10 @@ PICTURES_AT_ONCE = 4
 class ScoringJob:
     """How frames are scored, and where one video's parts go."""
 
+    asked: Score
+    """The settings as they were given."""
     settings: Score
+    """What they mean on this machine: `auto` decided, the weights named by their sum."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the complexity scorer: weights and device."""
     parts: dict[str, Path] = field(default_factory=dict)
