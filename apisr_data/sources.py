@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ IMAGE_SUFFIXES = frozenset(".avif .bmp .jpe .jpeg .jpg .png .tif .tiff .webp".sp
 _EDGE_BYTES = 1 << 20
 _SAMPLE_BYTES = 64 << 10
 _SAMPLES = 16
+_NAME_REASON = "its name is not UTF-8; rename it"
 
 
 @dataclass
@@ -36,7 +38,8 @@ class Found:
 def find(paths: Iterable[Path]) -> Found:
     """Every video and picture at or under `paths`; folders are walked, hidden files and datasets left out.
 
-    A file that is named itself is taken for a video whatever its suffix, unless the suffix is a picture's.
+    A file that is named itself is taken for a video whatever its suffix, unless the suffix is a picture's. What cannot
+    be a source (a device, a link to nothing, a name that no table can hold) is among the errors.
     """
     found = Found()
     seen: set[Path] = set()
@@ -44,8 +47,6 @@ def find(paths: Iterable[Path]) -> Found:
         path = given.absolute()
         if path.is_dir():
             _walk(path, found, seen)
-        elif not path.exists():
-            found.errors.append(InputError(f"{given}: no such file or folder"))
         elif path not in seen:
             seen.add(path)
             _sort_in(path, path.parent, found, is_named=True)
@@ -63,8 +64,7 @@ def content_id(path: Path) -> str:
     state = hashlib.blake2b(str(size).encode(), digest_size=8)
     with path.open("rb") as file:
         if size <= 2 * _EDGE_BYTES + _SAMPLES * _SAMPLE_BYTES:
-            while block := file.read(_EDGE_BYTES):
-                state.update(block)
+            state.update(file.read(size))
             return state.hexdigest()
         state.update(file.read(_EDGE_BYTES))
         between = size - 2 * _EDGE_BYTES
@@ -78,10 +78,14 @@ def content_id(path: Path) -> str:
 
 def _walk(root: Path, found: Found, seen: set[Path]) -> None:
     def refused(error: OSError) -> None:
-        found.errors.append(InputError(f"{error.filename}: {error.strerror}"))
+        found.errors.append(_refusal(error.filename, str(error.strerror)))
 
     for folder, subfolders, names in os.walk(root, onerror=refused):
         if "dataset.toml" in names:  # our own output is no source
+            subfolders.clear()
+            continue
+        if not _is_text(folder):
+            found.errors.append(_refusal(folder, _NAME_REASON))
             subfolders.clear()
             continue
         subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
@@ -94,9 +98,39 @@ def _walk(root: Path, found: Found, seen: set[Path]) -> None:
 
 def _sort_in(path: Path, root: Path, found: Found, *, is_named: bool) -> None:
     suffix = path.suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
-        found.pictures.setdefault(path.parent, []).append(path)
-    elif is_named or suffix in VIDEO_SUFFIXES:
-        found.videos[path] = root
-    else:
+    is_picture = suffix in IMAGE_SUFFIXES
+    if not (is_picture or is_named or suffix in VIDEO_SUFFIXES):
         found.ignored += 1
+    elif reason := _reason_against(path):
+        found.errors.append(_refusal(path, reason))
+    elif is_picture:
+        found.pictures.setdefault(path.parent, []).append(path)
+    else:
+        found.videos[path] = root
+
+
+def _reason_against(path: Path) -> str | None:
+    """Why this file can be no source; None where nothing speaks against it. It is not opened: a FIFO would wait."""
+    if not _is_text(path):
+        return _NAME_REASON
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to nothing" if path.is_symlink() else "no such file or folder"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if stat.S_ISREG(mode) else "not a regular file"
+
+
+def _is_text(path: Path | str) -> bool:
+    """Whether the name is whole Unicode, which is all that a table can hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refusal(path: Path | str, reason: str) -> InputError:
+    shown = os.fsencode(path).decode(errors="backslashreplace")
+    return InputError(f"{shown}: {reason}")

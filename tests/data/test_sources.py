@@ -1,5 +1,7 @@
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +65,45 @@ def test_an_id_follows_the_content_not_the_name(tmp_path, size):
     assert sources.content_id(copy) == sources.content_id(video)
     copy.write_bytes(content[: size // 2] if size else b"x")
     assert sources.content_id(copy) != sources.content_id(video)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+@pytest.mark.parametrize("suffix", [".mkv", ".png"])
+def test_what_is_no_regular_file_is_named_and_the_others_go_on(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"fifo{suffix}")
+    (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
+    (tmp_path / f"gone{suffix}").symlink_to("nowhere")
+    (tmp_path / f"loop{suffix}").symlink_to(f"loop{suffix}")
+    good = write(tmp_path / f"a{suffix}")
+    (tmp_path / f"link{suffix}").symlink_to(good)
+    for given in ([tmp_path], sorted(tmp_path.iterdir())):
+        found = sources.find(given)
+        taken = [*found.videos, *found.pictures.get(tmp_path, [])]
+        assert taken == [good, tmp_path / f"link{suffix}"]
+        assert [str(error) for error in found.errors] == [
+            f"{tmp_path}/device{suffix}: not a regular file",
+            f"{tmp_path}/fifo{suffix}: not a regular file",
+            f"{tmp_path}/gone{suffix}: a link to nothing",
+            f"{tmp_path}/loop{suffix}: Too many levels of symbolic links",
+        ]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems allow no such name")
+def test_a_name_that_is_not_utf_8_is_named_and_the_others_go_on(tmp_path):
+    def latin(name):
+        return write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)))
+
+    for name in (b"l\xe9.webm", b"l\xe9.png", b"l\xe9.srt", b"s\xe9rie/a.mkv", b"s\xe9rie/b/c.mkv"):
+        latin(name)
+    good = write(tmp_path / "é.mkv")
+    found = sources.find([tmp_path])
+    assert found.videos == {good: tmp_path}
+    assert (found.pictures, found.ignored) == ({}, 1)
+    assert sorted(str(error) for error in found.errors) == [
+        rf"{tmp_path}/{name}: its name is not UTF-8; rename it" for name in (r"l\xe9.png", r"l\xe9.webm", r"s\xe9rie")
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device")
+def test_an_id_ends_even_where_the_file_does_not():
+    assert sources.content_id(Path("/dev/zero")) == sources.content_id(Path(os.devnull))

@@ -74,7 +74,7 @@ def _batches(folder: Path, pictures: list[Path], before: list[dict[str, Any]]) -
     def row(names: list[str]) -> dict[str, Any]:
         state = hashlib.blake2b(digest_size=8)
         for name in names:
-            state.update(f"{name}\0{stats[name].st_size}\0{stats[name].st_mtime_ns}\n".encode(errors="surrogateescape"))
+            state.update(f"{name}\0{stats[name].st_size}\0{stats[name].st_mtime_ns}\n".encode())
         return {
             "video_id": state.hexdigest(),
             "path": str(folder),
