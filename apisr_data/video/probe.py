@@ -74,6 +74,9 @@ class VideoInfo:
 def probe(path: Path | str) -> VideoInfo:
     """What the file's video stream is; one frame is decoded, for what only a decoder knows.
 
+    Of several video streams it is the one with the default disposition; of several of these, or without any, the one
+    with the largest picture, and the first of those. Cover art is no video stream.
+
     Raises:
         VideoError: the file is empty, truncated before its header, not a video or audio only, or no decoder is known.
     """
@@ -87,7 +90,7 @@ def probe(path: Path | str) -> VideoInfo:
 
 @contextmanager
 def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The opened file and its video stream; cover art is no video stream.
+    """The opened file and its video stream, chosen as `probe` says.
 
     Raises:
         VideoError: the file is empty, truncated before its header, not a video or audio only, or no decoder is known.
@@ -163,10 +166,15 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
         raise VideoError(f"{path}: no video stream (found {', '.join(kinds) or 'no streams'})")
     if container.format.name in _NOT_VIDEO:
         raise VideoError(f"{path}: not a video (read as {container.format.long_name})")
-    stream = max(films, key=lambda s: (bool(s.disposition & Disposition.default), -s.index))
+    stream = max(films, key=_preference)  # the first of equals
     if stream.codec_context is None:
         raise VideoError(f"{path}: no decoder for its codec")
     return stream
+
+
+def _preference(stream: VideoStream) -> tuple[bool, int]:
+    context = stream.codec_context  # None without a decoder
+    return bool(stream.disposition & Disposition.default), context.width * context.height if context else 0
 
 
 def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:

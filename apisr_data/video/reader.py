@@ -30,8 +30,6 @@ from apisr_data.video.probe import clockwise, describe, opened
 log = logging.getLogger(__name__)
 
 FULL_DECODE = "full-decode"
-# Fewer I-frames than one in this time is an encoder's doing (intra refresh), not a long shot.
-_SPARSE_S = 60.0
 
 
 class _UnusualError(Exception):
@@ -61,7 +59,7 @@ class IFrameReader(Iterator[Frame]):
         self._wanted = wanted
         self._on_packet = on_packet
         self._given: set[int] = set()
-        self._has_picture = False
+        self._has_picture = self._has_picture_type = False
         self._stack = ExitStack()
         self._source = self._stack.enter_context(opened(path))
         info = describe(self._path, *self._source)
@@ -148,6 +146,7 @@ class IFrameReader(Iterator[Frame]):
         self._has_picture = self._has_picture or bool(decoded)
         for row, frame in decoded:
             kind = picture_type(frame)
+            self._has_picture_type = self._has_picture_type or kind != "?"
             self.scan.packets.settle(row.ordinal, kind)
             if not self._given:
                 self.scan.info = replace(self.scan.info, rotation=clockwise(frame))
@@ -160,19 +159,11 @@ class IFrameReader(Iterator[Frame]):
         return self._wanted is not None and self._wanted <= self._given
 
     def _finish(self) -> None:
-        info = self.scan.info
+        codec = self.scan.info.codec
         if not self._has_picture:
-            raise VideoError(
-                f"{self._path}: no picture of its {info.codec} stream could be decoded; damaged or cut off"
-            )
-        duration_s = info.duration_s or 0.0
-        if self._wanted is None and len(self._given) <= duration_s / _SPARSE_S:
-            log.warning(
-                "%s: only %d I-frames in %.0f s (intra refresh?); `largest_packets` names better frames to take",
-                self._path,
-                len(self._given),
-                duration_s,
-            )
+            raise VideoError(f"{self._path}: no picture of its {codec} stream could be decoded; damaged or cut off")
+        if self._wanted is None and not self._has_picture_type:  # as Cinepak's and QuickTime Animation's decoders
+            raise VideoError(f"{self._path}: this codec ({codec}) does not mark I-frames; convert the video first")
 
 
 def iframes(
@@ -195,7 +186,7 @@ def iframes(
         on_packet: called for every packet read.
 
     Raises:
-        VideoError: the file cannot be read as a video.
+        VideoError: the file cannot be read as a video, or its codec's decoder does not say which frames are I-frames.
         ColourError: its colour cannot be converted faithfully.
     """
     return IFrameReader(path, exact=exact, assume_matrix=assume_matrix, scan=scan, on_packet=on_packet)

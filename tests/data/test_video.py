@@ -1,6 +1,5 @@
 """Probing, scanning, frames again, windows, and files that are damaged or no videos at all."""
 
-import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -188,6 +187,35 @@ def test_cover_art_is_not_the_video(tmp_path: Path, clip: Path) -> None:
     assert (video.probe(path).codec, len(list(video.iframes(path)))) == ("h264", len(list(video.iframes(clip))))
 
 
+SIZES = {"small": (64, 48), "large": (160, 96), "alike": (160, 96)}
+
+
+@pytest.mark.parametrize(
+    ("order", "default", "taken"),
+    [
+        ("small large", "small", 0),
+        ("small large", "large", 1),
+        ("small large", "", 1),
+        ("large small", "large small", 0),
+        ("small large alike", "", 1),
+        ("small large alike", "small alike", 2),
+    ],
+)
+def test_the_default_stream_is_taken_and_else_the_largest(tmp_path: Path, order: str, default: str, taken: int) -> None:
+    path = tmp_path / "several.mkv"
+    with av.open(str(path), "w", options={"default_mode": "passthrough"}) as target:
+        for name in order.split():
+            stream = target.add_stream("mpeg4", rate=24)
+            stream.width, stream.height, stream.pix_fmt = *SIZES[name], "yuv420p"
+            stream.disposition = Disposition.default if name in default.split() else Disposition(0)
+        for stream, name in zip(target.streams.video, order.split(), strict=True):
+            picture = av.VideoFrame.from_ndarray(clips.drawing(*SIZES[name])(0), "rgb24").reformat(format="yuv420p")
+            target.mux(stream.encode(picture))
+            target.mux(stream.encode(None))
+    info = video.probe(path)
+    assert (info.stream_index, (info.width, info.height)) == (taken, SIZES[order.split()[taken]])
+
+
 def test_sound_alone_is_named(tmp_path: Path) -> None:
     path = tmp_path / "song.mkv"
     with av.open(str(path), "w") as container:
@@ -277,14 +305,12 @@ def test_refused_packets_are_counted_and_the_rest_is_read(tmp_path: Path) -> Non
     assert reader.scan.method == "full-decode"
 
 
-def test_a_video_almost_without_iframes_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_video_almost_without_iframes_has_largest_packets(tmp_path: Path) -> None:
     options = {"x264-params": "intra-refresh=1:keyint=20"}
     path = clips.make(
         tmp_path / "refresh.mkv", "libx264", frames=120, fps=1, draw=clips.drawing(160, 96, 1000), options=options
     )
-    with caplog.at_level(logging.WARNING):
-        (frame,) = video.iframes(path)
-    assert "only 1 I-frames in 120 s" in caplog.text
+    (frame,) = video.iframes(path)
     scan = video.scan(path)
     chosen = video.largest_packets(scan, 30)
     assert len(chosen) == 4
@@ -292,6 +318,14 @@ def test_a_video_almost_without_iframes_is_warned_of(tmp_path: Path, caplog: pyt
     sizes = {packet.pts: packet.size for packet in scan.packets}
     assert sizes[chosen[1]] == max(size for pts, size in sizes.items() if 30_000 <= pts < 60_000)
     assert video.frame_at(path, chosen[1]).pts == chosen[1]
+
+
+@pytest.mark.parametrize(("codec", "pixel_format"), [("qtrle", "rgb24"), ("cinepak", "rgb24"), ("cfhd", "yuv422p10le")])
+def test_a_codec_that_does_not_mark_iframes_is_named(tmp_path: Path, codec: str, pixel_format: str) -> None:
+    path = clips.make(tmp_path / "a.mov", codec, frames=5, pixel_format=pixel_format)
+    with pytest.raises(VideoError, match=rf"a\.mov: this codec \({codec}\) does not mark I-frames"):
+        list(video.iframes(path))
+    assert [frame.packet for frame in video.frames_at(path, [1, 3])] == [1, 3]
 
 
 @pytest.mark.parametrize(
