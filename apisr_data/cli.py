@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -37,21 +37,35 @@ Sources = Annotated[
 ]
 Into = Annotated[Path, typer.Option("-d", "--dataset", help="The dataset folder; made where there is none.")]
 Workers = Annotated[int | None, typer.Option(help="Videos at a time, each in a process; default: one a core.", min=0)]
-Titles = Annotated[Path | None, typer.Option(help="CSV: path (glob), title, episode, source, licence.")]
+Titles = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: path (glob), title, episode, source, licence.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Do it again where it is done already.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what happens.")]
 HangTimeout = Annotated[float, typer.Option(help="Seconds of a decoder's silence after which its video fails.", min=1)]
 Exact = Annotated[bool | None, typer.Option("--exact/--fast", help="Decode every frame to find the I-frames.")]
-AssumeMatrix = Annotated[str | None, typer.Option(help="Colour matrix of untagged video: bt601, bt709 or bt2020.")]
-Weights = Annotated[Path | None, typer.Option(help="ICNet's ck.pth; default: the one in the cache.")]
-Device = Annotated[str, typer.Option(help="Where ICNet runs: auto, cpu, cuda or mps.")]
+AssumeMatrix = Annotated[
+    Literal["bt601", "bt709", "bt2020"] | None,
+    typer.Option(help="Colour matrix of untagged video, in place of the guess."),
+]
+Weights = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="ICNet's ck.pth; default: the one in the cache.")
+]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where ICNet runs.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's setting, such as select.per_video=20.")]
 RecipeName = Annotated[
     str | None,
     typer.Option(help="A shipped recipe's name, or a TOML file; else the dataset's settings, else defaults."),
 ]
-Where = Annotated[str | None, typer.Option(help="SQL condition over the columns of frames, scores and videos.")]
-Overrides = Annotated[Path | None, typer.Option(help="CSV: frame_id, is_kept, reason; wins over every rule.")]
+Where = Annotated[
+    str | None, typer.Option(help="SQL condition over the columns of frames, scores and videos; none lifts it.")
+]
+Overrides = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="CSV: frame_id, is_kept, reason; wins over every rule, and is remembered."
+    ),
+]
 
 
 _KEPT = "what was done is kept, and the same command goes on from there"
@@ -149,7 +163,7 @@ def extract(
 @app.command()
 def score(
     dataset: DatasetPath,
-    scorer: Annotated[str | None, typer.Option(help="Complexity scorer: auto, icnet or detail.")] = None,
+    scorer: Annotated[Literal["auto", "icnet", "detail"] | None, typer.Option(help="Complexity scorer.")] = None,
     weights: Weights = None,
     device: Device = "auto",
     workers: Workers = None,
@@ -197,7 +211,9 @@ def dedup(
 @app.command()
 def select(
     dataset: DatasetPath,
-    policy: Annotated[str | None, typer.Option(help="diverse, or paper.")] = None,
+    policy: Annotated[
+        Literal["diverse", "paper"] | None, typer.Option(help="The rules; see docs/selection.md.")
+    ] = None,
     per_video: Annotated[int | None, typer.Option(help="Frames kept of one video.", min=1)] = None,
     partitions: Annotated[int | None, typer.Option(help="Stretches of a video that share the quota.", min=1)] = None,
     where: Where = None,
@@ -223,8 +239,12 @@ def select(
 def rescale(
     dataset: DatasetPath,
     height: Annotated[str | None, typer.Option(help="Height in px, or native.")] = None,
-    kernel: Annotated[str | None, typer.Option(help="lanczos, area, or paper (the authors').")] = None,
-    below: Annotated[str | None, typer.Option(help="A frame below the height: keep it at its size, or refuse.")] = None,
+    kernel: Annotated[
+        Literal["lanczos", "area", "paper"] | None, typer.Option(help="Resampling kernel; paper is the authors'.")
+    ] = None,
+    below: Annotated[
+        Literal["keep", "refuse"] | None, typer.Option(help="A frame below the height: keep its size, or refuse it.")
+    ] = None,
     workers: Workers = None,
     hang_timeout: HangTimeout = 120.0,
     verbose: Verbose = False,
@@ -237,7 +257,9 @@ def rescale(
 
     _set_up(verbose)
     opened = open_dataset(dataset)
-    wanted: int | str | None = int(height) if height and height.isdigit() else height
+    if height is not None and height != "native" and not (height.isdigit() and int(height) >= 16):
+        raise UsageError(f"--height {height}: give a height in px from 16, or native")
+    wanted = int(height) if height and height.isdigit() else height
     settings = _in_force(opened, "rescale", Rescale, height=wanted, kernel=kernel, below=below)
     start = time.monotonic()
     with _writing(opened) as bars:
@@ -250,7 +272,10 @@ def rescale(
 def export(
     dataset: DatasetPath,
     out: Annotated[Path, typer.Argument(help="A new folder.", metavar="OUT")],
-    format_: Annotated[str | None, typer.Option("--format", help="folder, webdataset, huggingface or basicsr.")] = None,
+    format_: Annotated[
+        Literal["folder", "webdataset", "huggingface", "basicsr"] | None,
+        typer.Option("--format", help="Layout; see docs/export.md."),
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Cut the most complex tiles of this side, px.")] = None,
     val_fraction: Annotated[float | None, typer.Option(help="Share of the images held out.", min=0, max=0.99)] = None,
     verbose: Verbose = False,
@@ -393,13 +418,20 @@ def main() -> None:
     except ApisrError as error:
         status_ = _fail(error, 1)
     except KeyboardInterrupt:
-        status_ = _fail(f"interrupted; {_KEPT}", 130)
+        status_ = 130
     except OSError as error:
         status_ = _fail(f"{error}; {_KEPT}" if error.errno == errno.ENOSPC else error, 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # not the parser's
             raise
-        status_ = _fail(f"{error.format_message()} (-h shows the usage)", 2)
+        told = error.format_message()
+        is_usage = told.startswith("Usage:")  # nothing was asked for
+        status_ = 2 if is_usage else _fail(f"{told} (-h shows the usage)", 2)
+        if is_usage:
+            print(told, file=sys.stderr)  # noqa: T201
+    if status_ == 130:  # the parser tells an interruption by its status
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _fail(f"interrupted; {_KEPT}", 130)
     sys.exit(status_ if isinstance(status_, int) else 0)
 
 
@@ -431,7 +463,7 @@ def _in_force(dataset: "Dataset", stage: str, model: "type[S]", **flags: object)
     from apisr_data.config import parse
 
     current: Settings = getattr(dataset.recipe(), stage)
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = {key: None if value == "none" else value for key, value in flags.items() if value is not None}
     return parse(model, current.model_dump() | given, f"apisr-data {stage}")
 
 

@@ -48,8 +48,6 @@ class Score(Settings):
 
     scorer: Literal["auto", "icnet", "detail"] = "auto"
     """The complexity scorer; auto is icnet where its weights are present, else detail."""
-    weights_sha256: str | None = None
-    """Of the weights that the complexity scorer used; filled in by the stage."""
     also: tuple[str, ...] = ("sharpness", "blockiness")
     """The other scorers to run."""
     native_height: bool = True
@@ -181,8 +179,8 @@ def load_recipe(name_or_path: str) -> Recipe:
     if path.suffix == ".toml":
         try:
             text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"recipe {path}: {error.strerror}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"recipe {path}: cannot be read: {error}") from None
     elif name_or_path in recipe_names():
         text = resources.files("apisr_data.pipelines").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     else:
@@ -195,7 +193,7 @@ def load_recipe(name_or_path: str) -> Recipe:
 
 
 def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
-    """The recipe with `stage.key=value` assignments applied; a value is TOML, or else a bare string.
+    """The recipe with `stage.key=value` assignments applied; a value is TOML, a bare string, or none.
 
     Raises:
         ConfigError: an assignment is not of that form, or its key or value is wrong.
@@ -206,6 +204,9 @@ def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
         key, equals, text = rest.partition("=")
         if not (dot and equals) or stage not in values:
             raise ConfigError(f"--set {assignment}: not STAGE.KEY=VALUE; stages: {', '.join(values)}")
+        if text == "none":  # TOML has no word for it
+            values[stage][key] = None
+            continue
         try:
             values[stage][key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from apisr_data.errors import ApisrError, HangError, InputError, VideoError
+from apisr_data.errors import ApisrError, HangError, InputError, ResourceError
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _attempt(function: Callable[[J, Beat], R], job: J, beat: Beat) -> R:
             raise
         raise InputError(f"{job.path}: {error.strerror or error}") from error
     except MemoryError as error:
-        raise InputError(f"{job.path}: out of memory; try fewer --workers") from error
+        raise ResourceError(f"{job.path}: out of memory; try fewer --workers") from error
     except Exception as error:
         log.debug("%s", traceback.format_exc())
         raise InputError(f"{job.path}: unexpected {type(error).__name__}: {error}") from error
@@ -123,7 +123,7 @@ class _Worker(Generic[J, R]):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, function), daemon=True)
-        with _environment(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=1, OPENCV_FOR_THREADS_NUM=1):
+        with _environment(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=1, OPENCV_FOR_THREADS_NUM=1), _no_interrupt():
             self.process.start()
         theirs.close()
         self.job: J | None = None
@@ -149,6 +149,19 @@ class _Worker(Generic[J, R]):
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """A process that is started here is deaf to Ctrl-C from its first instruction on; here it comes when this ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -178,7 +191,7 @@ def _next_outcomes(
             path = worker.job.path
             worker.process.join(5)
             outcome = worker.take(
-                error=VideoError(f"{path}: the decoder crashed (exit code {worker.process.exitcode}); file skipped")
+                error=ResourceError(f"{path}: the decoder crashed (exit code {worker.process.exitcode}); file skipped")
             )
             worker.end()
             yield outcome

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from apisr_data import engines
+import pyarrow as pa
+
+from apisr_data import engines, tables
 from apisr_data.config import Recipe
 from apisr_data.dataset import Dataset
 from apisr_data.stages import Progress, Report
@@ -11,8 +13,11 @@ from apisr_data.stages.dedup import dedup
 from apisr_data.stages.export import export, write_manifest
 from apisr_data.stages.extract import extract
 from apisr_data.stages.extract import put_in_force as put_extract_in_force
+from apisr_data.stages.extract.one_video import FRAMES
 from apisr_data.stages.rescale import rescale
 from apisr_data.stages.score import plan, put_in_force, score
+from apisr_data.stages.score.one_video import table as scores_table
+from apisr_data.stages.select import check as check_selection
 from apisr_data.stages.select import select
 
 
@@ -40,6 +45,9 @@ def run(
         OSError: the disk is full.
     """
     scoring = plan(recipe.score, weights=weights, device=device)
+    described = [FRAMES, scores_table(scoring.settings), tables.VIDEOS, tables.SOURCES, tables.NATIVE_HEIGHTS]
+    columns = {column.name: column.type for table in described for column in table.columns}
+    check_selection(recipe.select, pa.schema(columns.items()), overrides=overrides_csv)
     put_extract_in_force(dataset, recipe.extract)
     put_in_force(dataset, scoring)
     yield extract(

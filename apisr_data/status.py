@@ -29,6 +29,8 @@ class Status:
     """Whether kept, the reason without its particulars, frames."""
     failed: tuple[tuple[str, str], ...]
     """Path and reason of each input that could not be used."""
+    not_made: tuple[tuple[str, int], ...]
+    """Why a kept frame has no image, and how many."""
     warnings: tuple[tuple[str, str], ...]
     """Path and warning of each input that was used all the same."""
 
@@ -47,6 +49,7 @@ def status(dataset: Dataset) -> Status:
     reasons = """
         SELECT is_kept, trim(regexp_replace(reason, ?, '', 'g')) AS rule, count(*)
         FROM selection GROUP BY ALL ORDER BY 1 DESC, 3 DESC"""
+    not_made = "SELECT reason, count(*) FROM images WHERE image IS NULL GROUP BY ALL ORDER BY 2 DESC, 1"
     told = "SELECT path, reason FROM videos WHERE reason IS NOT NULL AND status {} 'failed' ORDER BY path"
     return Status(
         stages=tuple((stage, dataset.digest(stage)) for stage in STAGES),
@@ -58,6 +61,7 @@ def status(dataset: Dataset) -> Status:
         titles=tuple(dataset.sql(titles).fetchall()),
         reasons=tuple(dataset.sql(reasons, [particulars]).fetchall()),
         failed=tuple(dataset.sql(told.format("=")).fetchall()),
+        not_made=tuple(dataset.sql(not_made).fetchall()),
         warnings=tuple(dataset.sql(told.format("<>")).fetchall()),
     )
 
@@ -75,6 +79,8 @@ def render(found: Status) -> RenderableType:
     if found.reasons:
         rows = [("kept" if is_kept else "dropped", reason, frames) for is_kept, reason, frames in found.reasons]
         parts.append(_table(("verdict", "reason", "frames"), rows))
+    if found.not_made:
+        parts.append(_table(("no image because", "frames"), found.not_made))
     for heading, rows_of in (("failed", found.failed), ("warning", found.warnings)):
         if rows_of:
             parts.append(_table((heading, "reason"), rows_of))

@@ -214,6 +214,16 @@ SELECTION = Table(
     is_per_video=False,
 )
 
+OVERRIDES = Table(
+    "overrides",
+    (
+        _FRAME_ID,
+        Column("is_kept", _BOOL, "what a person decided"),
+        Column("reason", _STRING, "why; null when not said"),
+    ),
+    is_per_video=False,
+)
+
 IMAGES = Table(
     "images",
     (
@@ -268,6 +278,7 @@ TABLES = (
     DUPLICATES,
     REPEATS,
     SELECTION,
+    OVERRIDES,
     IMAGES,
     MANIFEST,
 )

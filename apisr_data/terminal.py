@@ -1,5 +1,6 @@
 """What the command line shows: progress and logs on stderr, results on stdout."""
 
+import base64
 import json
 import logging
 import sys
@@ -83,14 +84,21 @@ def show_rows(columns: list[str], rows: list[tuple[Any, ...]], form: str) -> Non
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([[_text(v) if isinstance(v, bytes) else v for v in row] for row in rows])
     elif form == "json":
-        OUT.file.write(json.dumps([dict(zip(columns, r, strict=True)) for r in rows], default=str, ensure_ascii=False))
+        OUT.file.write(
+            json.dumps([dict(zip(columns, r, strict=True)) for r in rows], default=_text, ensure_ascii=False)
+        )
         OUT.file.write("\n")
     else:
         cells = [["" if v is None else f"{v:.4g}" if isinstance(v, float) else str(v) for v in row] for row in rows]
         _show_table(columns, cells)
         OUT.print(f"{len(rows):,} row{'s' if len(rows) != 1 else ''}")
+
+
+def _text(value: object) -> str:
+    """What JSON and CSV have no type for, as text; bytes in base 64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _show_table(columns: list[str], cells: list[list[str]]) -> None:

@@ -224,7 +224,7 @@ def _plan(scan: video.Scan, seen: _Seen, fields: str | None, refusal: str | None
         frames=seen.i_frames,
         decode_errors=scan.decode_errors,
         corrupt=seen.corrupt,
-        warnings=[] if refusal else warnings(scan, seen.i_frames, fields),
+        warnings=[] if refusal else warnings(scan, seen.i_frames, seen.corrupt, fields),
     )
 
 

@@ -189,6 +189,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(videos, done, tmp_path, num
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
     assert "Traceback" not in errors
+    assert ("the same command goes on from there" in errors) == (number != signal.SIGKILL)
     first = written(dataset / "tables" / "videos")
     result = apisr_data("run", folder, "-d", dataset, *OPTIONS)
     assert result.returncode == 0, result.stderr
@@ -211,6 +212,17 @@ def test_pictures_are_frames_without_a_video(tmp_path):
     assert "broken.png" in result.stderr
     assert len(content(tmp_path / "set")["frames"]) == 3
     assert len(content(tmp_path / "set")["manifest"]) == 3
+    again = apisr_data("run", folder, "-d", tmp_path / "set", *OPTIONS)
+    assert again.returncode == 1
+    assert "broken.png" in again.stderr
+
+
+def test_a_folder_with_nothing_usable_is_told(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    result = apisr_data("run", tmp_path / "notes", "-d", tmp_path / "set")
+    assert result.returncode == 1
+    assert "neither videos nor pictures" in result.stderr
 
 
 def test_wrong_usage_is_told_in_one_line_with_status_2(tmp_path):
@@ -221,9 +233,25 @@ def test_wrong_usage_is_told_in_one_line_with_status_2(tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_missing_dataset_is_told_in_one_line_with_status_1(tmp_path):
+def test_wrong_settings_are_told_before_any_work(videos, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.doc").touch()
+    (tmp_path / "empty.csv").touch()
+    for wrong in (
+        ["--set", "select.where=nosuch > 1"],
+        ["--export", tmp_path / "thesis"],
+        ["--overrides", tmp_path / "empty.csv"],
+        ["--set", "score.also=['nosuch']"],
+    ):
+        result = apisr_data("run", videos, "-d", tmp_path / "set", *wrong)
+        assert result.returncode == 2, wrong
+        assert result.stderr.startswith("error: ")
+        assert not list(tmp_path.glob("set/tables/*/*")), wrong
+
+
+def test_a_missing_dataset_is_told_in_one_line_with_status_2(tmp_path):
     result = apisr_data("status", tmp_path / "nothing")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith("error: ")
 
 

@@ -38,25 +38,45 @@ def dedup(dataset: Dataset, settings: config.Dedup, *, progress: Progress | None
     """
     if dataset.digest("extract") is None:
         raise MissingStageError(f"{dataset.path}: no frames to compare; run 'apisr-data extract' first")
-    digest = config.digest(settings, str(VERSION))
-    dataset.put_in_force("dedup", settings, digest)
-    inputs = dataset.fingerprint("frames", "thumbnails", "scores", "videos", "native_heights", "sources")
-    made_from = f"{digest} {inputs}"
-    if all(dataset.is_up_to_date(table, made_from) for table in ("duplicates", "repeats")):
+    dataset.put_in_force("dedup", settings, config.digest(settings, str(VERSION)))
+    source = made_from(dataset, settings)
+    if _is_current(dataset, source):
         return Report("dedup", "duplicates are known already", did_nothing=True)
 
     total, frames = _frames(dataset, settings.min_entropy)
     rows = _duplicates(dataset, frames, settings, progress or Silence())
-    dataset.write_table(tables.DUPLICATES, rows, made_from)
+    dataset.write_table(tables.DUPLICATES, rows, source)
     repeats = find_repeats(dataset, min_s=settings.repeat_s, min_frames=settings.repeat_frames)
-    dataset.write_table(tables.REPEATS, repeats, made_from)
+    dataset.write_table(tables.REPEATS, repeats, source)
     dropped = int(np.count_nonzero(rows["rank"].to_numpy() > 1))
     runs = len(repeats["run"].unique())
     return Report(
         "dedup",
-        f"{dropped:,} of {total:,} frames show what a better one shows; {total - len(frames):,} too plain to compare; "
-        f"{runs:,} stretches repeat across videos",
+        f"{dropped:,} of {total:,} frames are duplicates; too plain to compare: {total - len(frames):,}; "
+        f"stretches that videos share: {runs:,}",
     )
+
+
+def require_current(dataset: Dataset) -> None:
+    """Make sure that duplicates and repeats are those of the frames as they are now.
+
+    Raises:
+        MissingStageError: they are not.
+    """
+    if not _is_current(dataset, made_from(dataset, dataset.recipe().dedup)):
+        raise MissingStageError(
+            f"{dataset.path}: no duplicates of the frames as they are now; run 'apisr-data dedup {dataset.path}' first"
+        )
+
+
+def made_from(dataset: Dataset, settings: config.Dedup) -> str:
+    """What names these settings and the tables as they are now; the stage's own tables carry it."""
+    inputs = dataset.fingerprint("frames", "thumbnails", "scores", "videos", "native_heights", "sources")
+    return f"{config.digest(settings, str(VERSION))} {inputs}"
+
+
+def _is_current(dataset: Dataset, made_from: str) -> bool:
+    return all(dataset.is_up_to_date(table, made_from) for table in ("duplicates", "repeats"))
 
 
 def _frames(dataset: Dataset, min_entropy: float) -> tuple[int, pa.Table]:

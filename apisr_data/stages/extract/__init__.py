@@ -7,7 +7,7 @@ from typing import Any
 
 from apisr_data import config, engines, sources
 from apisr_data.dataset import Dataset
-from apisr_data.errors import InputError
+from apisr_data.errors import InputError, ResourceError
 from apisr_data.scorers import find as find_scorer
 from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.extract.one_video import STATISTICS, ExtractJob, extract_video, write_failure
@@ -40,6 +40,7 @@ def extract(
         ConfigError: the titles file cannot be used.
         OSError: the disk is full.
     """
+    paths = list(paths)
     found = sources.find(paths)
     put_in_force(dataset, settings)
     rows, failed = update_sources(dataset, found, titles_csv)
@@ -56,7 +57,8 @@ def extract(
     ):
         on_progress(outcome.job, 1.0)
         if isinstance(outcome.error, InputError):
-            write_failure(outcome.job, outcome.error)
+            if not isinstance(outcome.error, ResourceError):  # that one is worth another try
+                write_failure(outcome.job, outcome.error)
             failed.append(outcome.error)
         elif outcome.value:
             read += 1
@@ -66,7 +68,14 @@ def extract(
     dataset.refresh()
     if found.ignored:
         log.info("left out %d files that are neither videos nor pictures", found.ignored)
-    summary = f"{frames:,} frames of {read:,} new inputs; {len(wanted) - len(jobs):,} known already"
+    if not wanted and not failed:
+        given = ", ".join(map(str, paths))
+        failed.append(InputError(f"{given}: neither videos nor pictures here ({found.ignored} other files)"))
+    if jobs and scoring and scoring.remark:
+        warnings.insert(0, scoring.remark)
+    summary = (
+        f"{frames:,} frames; inputs: {read:,} new, {len(wanted) - len(jobs):,} known already, {len(failed):,} failed"
+    )
     return Report("extract", summary, did_nothing=not jobs, failed=failed, warnings=warnings)
 
 
@@ -102,5 +111,7 @@ def _changed_failures(dataset: Dataset, rows: list[dict[str, Any]]) -> set[str]:
 
 
 def _known_failures(dataset: Dataset, video_ids: set[str]) -> list[InputError]:
-    query = "SELECT video_id, reason FROM videos WHERE status = 'failed' ORDER BY reason"
+    query = """
+        SELECT video_id, reason FROM videos
+        WHERE status = 'failed' OR (kind = 'images' AND decode_errors > 0) ORDER BY reason"""
     return [InputError(reason) for video_id, reason in dataset.sql(query).fetchall() if video_id in video_ids]

@@ -63,7 +63,12 @@ def extract_video(job: ExtractJob, beat: Beat) -> Extracted:
 
 
 def write_failure(job: ExtractJob, error: InputError) -> None:
-    """Record that this input failed, so that the next run does not try it again before it changes."""
+    """Record that this input failed, so that the next run does not try it again before it changes.
+
+    What an earlier extract left of it goes: a failed video has no frames.
+    """
+    for name in job.parts.keys() - {"videos"}:
+        job.parts[name].unlink(missing_ok=True)
     row = {"video_id": job.video_id, "status": "failed", "reason": str(error), "mtime_ns": job.mtime_ns}
     tables.write(tables.VIDEOS.rows([row]), job.parts["videos"])
 
@@ -106,7 +111,7 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
             sizes.add({"video_id": job.video_id, "picture_type": picture_type, **counts})
         fields = _judge_fields(job.path, info, [row["combing"] for row in rows], beat)
 
-    told = warnings(scan, len(rows), fields)
+    told = warnings(scan, len(rows), sum(row["is_corrupt"] for row in rows), fields)
     described_colour = colour.describe(info, job.assume_matrix)
     row = {
         "video_id": job.video_id,
@@ -179,7 +184,7 @@ def _extract_pictures(job: ExtractJob, beat: Beat) -> Extracted:
     row = {
         "video_id": job.video_id,
         "status": "done",
-        "reason": f"{len(failed)} pictures could not be read" if failed else None,
+        "reason": "; ".join(failed) or None,
         "mtime_ns": job.mtime_ns,
         "container": "images",
         "i_frames": count,
@@ -219,13 +224,15 @@ def _observed(
             yield row
 
 
-def warnings(scan: video.Scan, i_frames: int, fields: str | None) -> list[str]:
+def warnings(scan: video.Scan, i_frames: int, damaged: int, fields: str | None) -> list[str]:
     """What a user should know of a video that was read all the same."""
     told = []
     if scan.info.duration_s and i_frames < scan.info.duration_s / SPARSE_S:
         told.append(f"only {i_frames} I-frames in {scan.info.duration_s:.0f} s (intra refresh?); see docs/i-frames.md")
     if fields in ("interlaced", "telecine"):
         told.append(f"{fields} video: frames that show combing are not selected")
+    if damaged:
+        told.append(f"{damaged} of {i_frames} I-frames are damaged and will not be selected")
     if scan.decode_errors:
         told.append(f"the decoder refused {scan.decode_errors} of {len(scan.packets)} packets")
     return told

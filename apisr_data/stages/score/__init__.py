@@ -6,7 +6,7 @@ from typing import Any
 
 from apisr_data import cache, config, engines, native_height, scorers, tables
 from apisr_data.dataset import Dataset
-from apisr_data.errors import FetchError, InputError, MissingStageError
+from apisr_data.errors import ConfigError, FetchError, InputError, MissingStageError
 from apisr_data.scorers import icnet
 from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.score.one_video import ScoreJob, ScoringJob, score_video
@@ -23,19 +23,20 @@ def plan(settings: config.Score, *, weights: Path | None = None, device: str = "
     Raises:
         FetchError: icnet was asked for, and its weights or torch are absent.
     """
-    scorer, options, update = settings.scorer, {}, {}
+    scorer, options, sha256, remark = settings.scorer, {}, None, None
+    if learned := [name for name in settings.also if scorers.is_complexity(name) and name != "detail"]:
+        raise ConfigError(f"score.also: '{learned[0]}' needs weights; choose it as score.scorer")
     if scorer == "auto":
         missing = icnet.missing(weights)
         scorer = "detail" if missing else "icnet"
-        if missing:
-            log.warning("complexity is scored by 'detail': %s", missing)
+        remark = f"complexity is scored by 'detail': {missing}" if missing else None
     if scorer == "icnet":
         if missing := icnet.missing(weights):
             raise FetchError(missing)
         path = icnet.weights_path(weights)
         options = {"device": device, "weights": path}
-        update = {"weights_sha256": cache.sha256_of(path)}
-    return ScoringJob(settings, settings.model_copy(update={"scorer": scorer, **update}), options)
+        sha256 = cache.sha256_of(path)
+    return ScoringJob(settings, settings.model_copy(update={"scorer": scorer}), sha256, options, remark=remark)
 
 
 def put_in_force(dataset: Dataset, scoring: ScoringJob) -> None:
@@ -45,7 +46,7 @@ def put_in_force(dataset: Dataset, scoring: ScoringJob) -> None:
     extracted = dataset.digest("extract")
     if extracted is None:
         raise MissingStageError(f"{dataset.path}: nothing to score; run 'apisr-data extract' first")
-    digest = config.digest(scoring.settings, extracted, str(VERSION), *versions)
+    digest = config.digest(scoring.settings, extracted, str(VERSION), str(scoring.weights_sha256), *versions)
     dataset.put_in_force("score", scoring.asked, digest)
 
 
@@ -67,19 +68,20 @@ def score(
     put_in_force(dataset, scoring)
     extracted = config.Extract.model_validate(dataset.settings("extract", config.Extract) or config.Extract())
     done = set() if force else dataset.done("score")
-    query = "SELECT video_id, path, i_frames FROM videos WHERE status = 'done' ORDER BY path"
+    query = "SELECT video_id, path, i_frames, kind FROM videos WHERE status = 'done' ORDER BY path"
     videos = dataset.sql(query).fetchall()
-    frames = {video_id: i_frames for video_id, _, i_frames in videos}
+    frames = {video_id: i_frames for video_id, _, i_frames, _ in videos}
     jobs = [
         ScoreJob(
             path=Path(path),
             video_id=video_id,
             frames_part=dataset.part("frames", video_id),
+            is_video=kind == "video",
             scoring=scoring.for_video(dataset, video_id),
             exact=extracted.exact,
             assume_matrix=extracted.assume_matrix,
         )
-        for video_id, path, _ in videos
+        for video_id, path, _, kind in videos
         if video_id not in done
     ]
     on_progress = JobProgress(progress, "score", {job.video_id: frames[job.video_id] for job in jobs}, "frames")
@@ -93,8 +95,9 @@ def score(
     dataset.refresh()
     write_native_heights(dataset)
     scored = sum(frames[job.video_id] for job in jobs)
-    summary = f"{scored:,} frames by {scoring.settings.scorer}; {len(videos) - len(jobs)} videos known already"
-    return Report("score", summary, did_nothing=not jobs, failed=failed)
+    summary = f"{scored:,} frames by {scoring.settings.scorer}; inputs: {len(videos) - len(jobs):,} scored already"
+    remarks = [scoring.remark] if jobs and scoring.remark else []
+    return Report("score", summary, did_nothing=not jobs, failed=failed, warnings=remarks)
 
 
 def write_native_heights(dataset: Dataset) -> None:

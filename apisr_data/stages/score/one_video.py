@@ -14,6 +14,7 @@ from apisr_data import native_height, scorers, tables, video
 from apisr_data.config import Score
 from apisr_data.dataset import Dataset
 from apisr_data.engines import Beat
+from apisr_data.errors import VideoError
 from apisr_data.images import ImageFile, Picture
 
 PICTURES_AT_ONCE = 4
@@ -26,10 +27,14 @@ class ScoringJob:
     asked: Score
     """The settings as they were given."""
     settings: Score
-    """What they mean on this machine: `auto` decided, the weights named by their sum."""
+    """What they mean on this machine: `auto` decided."""
+    weights_sha256: str | None = None
+    """Of the weights that the complexity scorer uses."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of the complexity scorer: weights and device."""
     parts: dict[str, Path] = field(default_factory=dict)
+    remark: str | None = None
+    """What a user should know of the choice of scorer, once something is scored by it."""
 
     def for_video(self, dataset: Dataset, video_id: str) -> "ScoringJob":
         """The same for one video of a dataset, into its current parts."""
@@ -43,6 +48,7 @@ class ScoreJob:
     path: Path
     video_id: str
     frames_part: Path
+    is_video: bool
     scoring: ScoringJob
     exact: bool = False
     assume_matrix: str | None = None
@@ -55,13 +61,14 @@ def score_video(job: ScoreJob, beat: Beat) -> int:
         VideoError: the video cannot be read any more.
     """
     known = pq.read_table(job.frames_part, columns=["frame_id", "packet", "time_s", "image_name"]).to_pylist()
-    is_video = not known or known[0]["image_name"] is None
-    with scoring(job.scoring, job.video_id, is_video=is_video) as ongoing:
+    with scoring(job.scoring, job.video_id, is_video=job.is_video) as ongoing:
         done = 0
-        pictures = _pictures(job, known, lambda: beat(done / len(known)), is_video=is_video)
+        pictures = _pictures(job, known, lambda: beat(done / len(known)))
         while batch := list(itertools.islice(pictures, PICTURES_AT_ONCE)):
             ongoing.add(batch)
             done += len(batch)
+        if done != len(known):
+            raise VideoError(f"{job.path}: changed since it was extracted; run extract again")
     return done
 
 
@@ -125,13 +132,14 @@ def _build(name: str, **options: Any) -> scorers.Scorer:
 
 
 def _pictures(
-    job: ScoreJob, known: list[dict[str, Any]], on_packet: Callable[[], None], *, is_video: bool
+    job: ScoreJob, known: list[dict[str, Any]], on_packet: Callable[[], None]
 ) -> Iterator[tuple[str, float, Picture]]:
     by_packet = {row["packet"]: row for row in known}
-    if not is_video:
+    if not job.is_video:
         for row in known:
             yield row["frame_id"], row["time_s"], ImageFile(job.path / row["image_name"])
         return
     for frame in video.iframes(job.path, exact=job.exact, assume_matrix=job.assume_matrix, on_packet=on_packet):
-        row = by_packet[frame.packet]
-        yield row["frame_id"], frame.time_s, frame
+        if frame.packet not in by_packet:
+            raise VideoError(f"{job.path}: changed since it was extracted; run extract again")
+        yield by_packet[frame.packet]["frame_id"], frame.time_s, frame

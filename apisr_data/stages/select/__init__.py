@@ -4,19 +4,22 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from apisr_data import config, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, MissingStageError, QueryError
 from apisr_data.stages import Report
+from apisr_data.stages.dedup import require_current as require_current_duplicates
 from apisr_data.stages.select.conditions import TABLE, check_condition
-from apisr_data.stages.select.overrides import SCHEMA, read_overrides
+from apisr_data.stages.select.overrides import read_overrides
 from apisr_data.stages.select.policies import LIMITS, selection_query
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same tables would be chosen from in another way; enters the digest."""
 
-_INPUTS = ("frames", "scores", "videos", "sources", "native_heights", "duplicates", "repeats")
+_INPUTS = ("frames", "scores", "videos", "sources", "native_heights", "duplicates", "repeats", "overrides")
 
 _NAMED_UNKNOWN = 5  # unknown frames of the overrides that a warning names
 
@@ -24,8 +27,9 @@ _NAMED_UNKNOWN = 5  # unknown frames of the overrides that a warning names
 def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None = None) -> Report:
     """Choose among the frames of all videos; writes the table of selections.
 
-    `overrides` is a CSV file of a person's decisions, which win over everything. One about a frame that the dataset
-    does not have is a warning: a list of decisions outlives the videos that it was made for.
+    `overrides` is a CSV file of a person's decisions, which win over everything; the dataset remembers them until
+    another file is given. One about a frame that the dataset does not have is a warning: a list of decisions outlives
+    the videos that it was made for.
 
     Raises:
         MissingStageError: the frames are not scored, or (policy `diverse`) duplicates were not looked for.
@@ -34,29 +38,64 @@ def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None 
         OSError: the disk is full.
     """
     _require_stages(dataset, settings)
-    decisions = read_overrides(overrides) if overrides else SCHEMA.empty_table()
-    digest = config.digest(settings, str(VERSION), str(decisions.to_pylist()))
+    if overrides:
+        _remember(dataset, read_overrides(overrides))
+    decisions = dataset.sql("FROM overrides").fetchall()
     query = _query(dataset, settings)
-    dataset.put_in_force("select", settings, digest)
-    made_from = f"{digest} {dataset.fingerprint(*_INPUTS)}"
-    if dataset.is_up_to_date("selection", made_from):
+    dataset.put_in_force("select", settings, config.digest(settings, str(VERSION)))
+    source = made_from(dataset, settings)
+    if dataset.is_up_to_date("selection", source):
         return Report("select", "the selection is up to date", did_nothing=True)
 
     connection = dataset.connection
-    connection.register("overrides", decisions)
     unknown = connection.sql("FROM overrides ANTI JOIN frames USING (frame_id) ORDER BY frame_id").fetchall()
     try:
         rows = connection.sql(query).to_arrow_table().cast(tables.SELECTION.schema)
     except (duckdb.DataError, duckdb.InvalidInputException) as error:
         # our own SQL converts nothing: `where` asks for what a value does not allow
         raise QueryError(f"where {settings.where!r}: {error}") from None
-    dataset.write_table(tables.SELECTION, rows, made_from)
+    dataset.write_table(tables.SELECTION, rows, source)
     kept = int(np.count_nonzero(rows["is_kept"].to_numpy()))
-    report = Report("select", f"kept {kept:,} of {len(rows):,} frames by the policy '{settings.policy}'")
+    by = f"the policy '{settings.policy}'" + (f" and {len(decisions):,} overrides" if len(decisions) else "")
+    report = Report("select", f"kept {kept:,} of {len(rows):,} frames by {by}")
     if unknown:
         named = ", ".join(frame_id for frame_id, *_ in unknown[:_NAMED_UNKNOWN])
-        report.warnings.append(f"{overrides}: {len(unknown)} frames are not in the dataset: {named}")
+        report.warnings.append(f"overrides: {len(unknown)} frames are not in the dataset: {named}")
     return report
+
+
+def require_current(dataset: Dataset) -> None:
+    """Make sure that the selection is of the frames, duplicates and settings as they are now.
+
+    Raises:
+        MissingStageError: it is not.
+    """
+    if not dataset.is_up_to_date("selection", made_from(dataset, dataset.recipe().select)):
+        raise MissingStageError(
+            f"{dataset.path}: no selection of the frames as they are now; run 'apisr-data select {dataset.path}' first"
+        )
+
+
+def made_from(dataset: Dataset, settings: config.Select) -> str:
+    """What names these settings and the tables as they are now; the stage's own tables carry it."""
+    return f"{config.digest(settings, str(VERSION))} {dataset.fingerprint(*_INPUTS)}"
+
+
+def check(settings: config.Select, columns: pa.Schema, *, overrides: Path | None = None) -> None:
+    """Raise what `select` would raise for its settings and overrides, before the hours of work that it stands behind.
+
+    `columns` are those that `where` may name.
+    """
+    if settings.where is not None:
+        check_condition(settings.where, columns)
+    if overrides:
+        read_overrides(overrides)
+
+
+def _remember(dataset: Dataset, decisions: pa.Table) -> None:
+    path = dataset.table_path("overrides")
+    if not path.exists() or pq.read_table(path) != decisions:
+        dataset.write_table(tables.OVERRIDES, decisions, "")
 
 
 def _query(dataset: Dataset, settings: config.Select) -> str:
@@ -93,7 +132,5 @@ def _require_stages(dataset: Dataset, settings: config.Select) -> None:
         raise MissingStageError(
             f"{dataset.path}: no frames to choose from; run 'apisr-data score {dataset.path}' first"
         )
-    if settings.policy == "diverse" and not dataset.table_path("repeats").exists():
-        raise MissingStageError(
-            f"{dataset.path}: policy 'diverse' drops duplicates; run 'apisr-data dedup {dataset.path}' first"
-        )
+    if settings.policy == "diverse":
+        require_current_duplicates(dataset)

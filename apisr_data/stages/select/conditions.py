@@ -30,7 +30,8 @@ def check_condition(condition: str, columns: pa.Schema) -> None:
     """
     with duckdb.connect(":memory:", config=_LOCKED) as connection:
         try:
-            expected, found = (_parse(connection, text) for text in ("true", condition))
+            _parse(connection, f"SELECT 1 WHERE {condition}")  # «1=1) OR (1=1» is only one between parentheses
+            expected, found = (_parse(connection, _statement(text)) for text in ("true", condition))
             for tree in (expected, found):
                 tree["statements"][0]["node"].pop("where_clause", None)
             if found != expected:
@@ -48,9 +49,9 @@ def _statement(condition: str) -> str:
     return f"SELECT 1 FROM {TABLE} WHERE (\n{condition}\n)"  # noqa: S608 (this is what gets checked)
 
 
-def _parse(connection: duckdb.DuckDBPyConnection, condition: str) -> dict[str, Any]:
-    rows = connection.execute("SELECT json_serialize_sql(?)", [_statement(condition)]).fetchall()
+def _parse(connection: duckdb.DuckDBPyConnection, statement: str) -> dict[str, Any]:
+    rows = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
     tree: dict[str, Any] = json.loads(rows[0][0])
     if tree["error"]:
-        raise QueryError(f"where {condition!r}: {tree['error_message']}")
+        raise QueryError(f"where takes one condition: {tree['error_message']} in {statement!r}")
     return tree

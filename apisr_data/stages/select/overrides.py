@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from apisr_data import tables
 from apisr_data.errors import ConfigError
-
-SCHEMA = pa.schema([("frame_id", pa.string()), ("is_kept", pa.bool_()), ("reason", pa.string())])
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -40,4 +39,4 @@ def read_overrides(path: Path) -> pa.Table:
             raise ConfigError(f"{at}: {frame_id} is decided twice")
         is_kept, reason = _WORDS[word.lower()], (row.get("reason") or "").strip() or None
         rows[frame_id] = {"frame_id": frame_id, "is_kept": is_kept, "reason": reason}
-    return pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
+    return tables.OVERRIDES.rows(list(rows.values()))

@@ -48,6 +48,7 @@ def _judged(settings: config.Select) -> str:
             coalesce(overrides.is_kept, false) AS is_forced, overrides.reason AS decision,
             CASE WHEN overrides.is_kept THEN NULL
                 WHEN NOT overrides.is_kept THEN concat_ws(': ', 'override', overrides.reason)
+                WHEN is_corrupt THEN 'damaged: the decoder says so'
                 WHEN NOT meets THEN 'where: not met'
                 WHEN complexity IS NULL OR isnan(complexity) THEN 'not scored'
                 {" ".join(faults)}

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apisr_data import tables
-from apisr_data.config import Extract, Select
+from apisr_data.config import Dedup, Extract, Select
 from apisr_data.dataset import create_dataset
 from apisr_data.errors import ConfigError, MissingStageError, QueryError
+from apisr_data.stages.dedup import made_from
 from apisr_data.stages.select import select
 from tests.data.stages.tables_by_hand import dataset_of
 
@@ -28,8 +29,7 @@ def kept(dataset):
 def chosen(folder, frames, videos=None, *, overrides=None, **options):
     """A dataset of these frames, no two of them alike, after a selection."""
     dataset = dataset_of(folder, frames, videos)
-    duplicate(dataset, [])
-    dataset.write_table(tables.REPEATS, tables.REPEATS.rows([]), "by hand")
+    look_for_duplicates(dataset)
     path = None
     if overrides is not None:
         path = folder.parent / "overrides.csv"
@@ -42,6 +42,12 @@ def frames_of(video_id, complexities, **columns):
     return [{"video_id": video_id, "complexity": c, **columns} for c in complexities]
 
 
+def look_for_duplicates(dataset):
+    """Find none, in the frames as they are now."""
+    duplicate(dataset, [])
+    dataset.write_table(tables.REPEATS, tables.REPEATS.rows([]), made_from(dataset, Dedup()))
+
+
 def duplicate(dataset, groups):
     """Say that each of these groups of frames (the kept one first) shows one picture."""
     rows = [
@@ -49,7 +55,7 @@ def duplicate(dataset, groups):
         for n, group in enumerate(groups)
         for rank, frame_id in enumerate(group, 1)
     ]
-    dataset.write_table(tables.DUPLICATES, tables.DUPLICATES.rows(rows), "by hand")
+    dataset.write_table(tables.DUPLICATES, tables.DUPLICATES.rows(rows), made_from(dataset, Dedup()))
 
 
 # --- both policies -----------------------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ def test_the_next_best_duplicate_stands_in_for_one_that_is_out(tmp_path):
 def test_a_repeated_stretch_is_taken_from_one_video(tmp_path):
     dataset = chosen(tmp_path / "d", [*frames_of(A, [0.5] * 4), *frames_of(B, [0.5] * 4, height=720)])
     rows = [{"run": 0, "video_id": v, "start_s": s, "end_s": s + 2, "kind": "opening"} for v, s in ((A, 0.0), (B, 4.0))]
-    dataset.write_table(tables.REPEATS, tables.REPEATS.rows(rows), "by hand")
+    dataset.write_table(tables.REPEATS, tables.REPEATS.rows(rows), made_from(dataset, Dedup()))
     select(dataset, Select())
     assert kept(dataset) == [*(f"{A}-{n}" for n in range(4)), f"{B}-0", f"{B}-1"]
     assert verdicts(dataset)[f"{B}-3"][1] == f"opening of run 0: kept in {A}"
@@ -224,9 +230,9 @@ def test_where_sees_frames_scores_and_videos(tmp_path):
     [
         ("nosuch > 1", "nosuch"),
         ("time_s >", "syntax"),
-        ("", "not true or false"),
+        ("", "one condition"),
         ("time_s", "is DOUBLE, not true or false"),
-        ("true; DROP TABLE frames", "syntax"),
+        ("true; DROP TABLE frames", "one condition"),
         ("true) UNION SELECT (true", "one condition"),
         ("true) GROUP BY (scene", "one condition"),
         ("true), (true", "syntax"),
@@ -319,13 +325,37 @@ def test_choosing_again_does_nothing_unless_something_changed(tmp_path):
     overrides.write_text(f"frame_id,is_kept\n{A}-2,false\n")
     assert not select(dataset, Select(per_video=2), overrides=overrides).did_nothing
     dataset.part("scores", A).touch()
+    look_for_duplicates(dataset)
     assert not select(dataset, Select(per_video=2), overrides=overrides).did_nothing
+
+
+def test_duplicates_of_the_frames_as_they_were_are_not_enough(tmp_path):
+    dataset = chosen(tmp_path / "d", frames_of(A, [0.5] * 4))
+    dataset.part("frames", A).touch()
+    with pytest.raises(MissingStageError, match="apisr-data dedup"):
+        select(dataset, Select())
+
+
+def test_a_person_s_decisions_are_remembered(tmp_path):
+    overrides = f"frame_id,is_kept,reason\n{A}-1,false,blurred\n"
+    dataset = chosen(tmp_path / "d", frames_of(A, [0.5] * 4), overrides=overrides)
+    select(dataset, Select(per_video=2))
+    assert verdicts(dataset)[f"{A}-1"][:2] == (False, "override: blurred")
+
+
+def test_a_damaged_frame_is_kept_only_by_a_person(tmp_path):
+    frames = frames_of(A, [0.5] * 3)
+    frames[0]["is_corrupt"] = frames[1]["is_corrupt"] = True
+    dataset = chosen(tmp_path / "d", frames, policy="paper", step=1, overrides=f"frame_id,is_kept\n{A}-1,true\n")
+    assert kept(dataset) == [f"{A}-1", f"{A}-2"]
+    assert verdicts(dataset)[f"{A}-0"][1].startswith("damaged")
 
 
 def test_a_dataset_whose_videos_all_failed_has_an_empty_selection(tmp_path):
     dataset = chosen(tmp_path / "d", [], {A: {"status": "failed"}})
     dataset.part("frames", A).unlink()
     dataset.refresh()
+    look_for_duplicates(dataset)
     assert select(dataset, Select(where="entropy > 1")).summary.startswith("kept 0 of 0 frames")
     assert verdicts(dataset) == {}
 
