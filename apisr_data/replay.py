@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 
 from apisr_data import engines, images, sources, tables
 from apisr_data.dataset import Dataset
-from apisr_data.errors import ConfigError, ImageError, InputError
+from apisr_data.errors import ConfigError, ImageError, InputError, MissingStageError
 from apisr_data.stages import Progress, Report, Silence
 from apisr_data.stages.export.own_folder import OwnFolder
-from apisr_data.stages.rescale import assumed_matrix, source_of
+from apisr_data.stages.rescale import assumed_matrix
 from apisr_data.stages.rescale.geometry import Geometry
 from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
+from apisr_data.stages.rescale.origin import Origin, origin_of
 
 _GEOMETRY = tuple(field.name for field in fields(Geometry))
 
@@ -55,20 +56,28 @@ def write_recipe(dataset: Dataset, path: Path, *, progress: Progress | None = No
     """Write the recipe of the dataset's manifest; every source file is read whole for its sum.
 
     Raises:
-        MissingStageError: there is no manifest yet.
+        ConfigError: `path` is a folder.
+        MissingStageError: there is no manifest yet, or there are no images.
         InputError: a source is gone, or changed since it was extracted.
         OSError: the disk is full.
     """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; give a file name")
     manifest = dataset.manifest()
+    if not manifest.num_rows:
+        raise MissingStageError(f"{dataset.path}: no images to publish; run 'apisr-data rescale {dataset.path}' first")
     rows = dataset.sql(_ROWS).to_arrow_table().to_pylist()
     order = {frame_id: n for n, frame_id in enumerate(manifest["frame_id"].to_pylist())}
     rows.sort(key=lambda row: order[row["frame_id"]])
+    places: dict[str, Origin | InputError] = {}
     origins: dict[tuple[str, str | None], dict[str, Any]] = {}
     (progress := progress or Silence()).begin("recipe", len(rows), "images")
     for row in rows:
-        key = row["video_id"], row.pop("image_name")
+        key = video_id, image_name = row["video_id"], row.pop("image_name")
+        if video_id not in places:
+            places[video_id] = origin_of(dataset, video_id)
         if key not in origins:
-            origins[key] = _origin(dataset, *key)
+            origins[key] = _described(places[video_id], image_name)
         row |= origins[key] | {"assume_matrix": assumed_matrix(dataset), "made_with": _versions()}
         progress.advance(1)
     known = {column.name for column in tables.MANIFEST.columns}
@@ -124,17 +133,19 @@ def replay(
         name for name in schema.names if name not in {c.name for c in RECIPE.columns[len(tables.MANIFEST.columns) :]}
     ]
     tables.write(pa.Table.from_pylist(kept, schema=schema).select(names), folder.create("manifest.parquet"))
-    summary = f"{len(made):,} images rebuilt and {len(ready):,} there already, of {len(rows):,}; every one verified"
+    verified = ("; every one verified" if len(kept) == len(rows) else "; these verified") if kept else ""
+    summary = f"{len(made):,} images rebuilt and {len(ready):,} there already, of {len(rows):,}{verified}"
     made_with = {row["made_with"] for row in rows} - {_versions()}
     warnings = [f"the recipe was made with {versions}; here is {_versions()}" for versions in sorted(made_with)]
     return Report("replay", summary, failed=failed, warnings=warnings)
 
 
-def _origin(dataset: Dataset, video_id: str, image_name: str | None) -> dict[str, Any]:
-    place = source_of(dataset, video_id)
+def _described(place: Origin | InputError, image_name: str | None) -> dict[str, Any]:
     if isinstance(place, InputError):
         raise place
-    path = place / image_name if image_name else place
+    if error := place.lost.get(image_name or ""):
+        raise error
+    path = place.path / image_name if image_name else place.path
     return {
         "source_name": path.name,
         "source_bytes": path.stat().st_size,
@@ -181,17 +192,22 @@ def _find(paths: Iterable[Path], wanted: dict[str, tuple[str, int]]) -> tuple[di
     walked = sources.find(paths)
     files = [*walked.videos, *(picture for folder in walked.pictures.values() for picture in folder)]
     sizes = {size for _, size in wanted.values()}
-    for path in files:
-        if path.stat().st_size in sizes:
-            found.setdefault(_sha256(path), path)
     errors = list(walked.errors)
-    names = {path.name: path for path in files}
+    names: dict[str, tuple[Path, int]] = {}
+    for path in files:
+        try:
+            size = path.stat().st_size
+            names[path.name] = path, size
+            if size in sizes:
+                found.setdefault(_sha256(path), path)
+        except OSError as error:
+            errors.append(InputError(f"{path}: {error.strerror}"))
     for sha256, (name, size) in wanted.items():
         if sha256 in found:
             continue
         reason = "not among the files given"
         if name in names:
-            reason = f"{names[name]} has this name and is another file ({names[name].stat().st_size:,} bytes)"
+            reason = "{} has this name and is another file ({:,} bytes)".format(*names[name])
         errors.append(InputError(f"{name}: {reason}; wanted {size:,} bytes, sha256 {sha256}"))
     return found, errors
 

@@ -15,7 +15,7 @@ from apisr_data.errors import ConfigError, InputError, MissingStageError, UsageE
 from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.datasets import make_dataset
+from tests.data.formats.as_found import extracted, make_dataset
 
 
 @pytest.fixture
@@ -73,7 +73,18 @@ def test_a_file_that_is_missing_is_named_with_what_was_wanted(tmp_path: Path, re
     report = replay.replay(recipe, [tmp_path / "empty"], tmp_path / "out", workers=0)
     (error,) = map(str, report.failed)
     assert error.startswith(f"{clip.name}: not among the files given; wanted {clip.stat().st_size:,} bytes, sha256 ")
+    assert report.summary == "0 images rebuilt and 0 there already, of 4"
     assert pq.read_table(tmp_path / "out" / "manifest.parquet").num_rows == 0
+
+
+def test_a_link_to_itself_is_one_failure_and_the_files_beside_it_are_used(
+    tmp_path: Path, recipe: Path, clip: Path
+) -> None:
+    loop = clip.with_name("loop.mkv")
+    loop.symlink_to(loop)
+    report = replay.replay(recipe, [clip.parent], tmp_path / "out", workers=0)
+    assert [str(error).startswith(f"{loop}: ") for error in report.failed] == [True]
+    assert report.summary == "4 images rebuilt and 0 there already, of 4; every one verified"
 
 
 def test_another_file_of_the_same_name_is_told_apart(tmp_path: Path, recipe: Path, clip: Path) -> None:
@@ -94,6 +105,7 @@ def test_images_that_differ_are_reported_and_not_written(tmp_path: Path, recipe:
     report = replay.replay(recipe, [clip], tmp_path / "out", workers=0)
     assert [str(error) for error in report.failed] == [f"{clip}: other pixels than wanted (1 images)"]
     assert report.warnings[0].startswith("the recipe was made with av 1.0; here is apisr ")
+    assert report.summary == "3 images rebuilt and 0 there already, of 4; these verified"
     assert len(list((tmp_path / "out" / "images").iterdir())) == 3
     assert pq.read_table(tmp_path / "out" / "manifest.parquet").num_rows == 3
 
@@ -117,13 +129,15 @@ def test_pictures_are_replayed_from_their_own_files(tmp_path: Path) -> None:
     for n in range(2):
         noise = np.random.default_rng(n).integers(0, 256, (48, 64, 3), np.uint8)
         Image.fromarray(noise).save(folder / f"{n}.png")
-    dataset = make_dataset(tmp_path / "ds", {folder: "Art"})
+    dataset = extracted(tmp_path / "ds", folder)
     rescale(dataset, Rescale(height=24), workers=0)
     write_manifest(dataset)
     replay.write_recipe(dataset, tmp_path / "r.parquet")
     (folder / "0.png").rename(folder / "moved.png")
     report = replay.replay(tmp_path / "r.parquet", [folder], tmp_path / "out", workers=0)
     assert report.summary.startswith("2 images rebuilt")
+    with pytest.raises(InputError, match=r"0\.png: gone since it was extracted"):
+        replay.write_recipe(dataset, tmp_path / "r.parquet")
 
 
 def test_worker_processes_rebuild_too(tmp_path: Path, recipe: Path, clip: Path) -> None:
@@ -152,10 +166,22 @@ def test_a_folder_that_holds_other_things_is_refused(tmp_path: Path, recipe: Pat
 
 def test_a_source_that_changed_cannot_be_published(tmp_path: Path, dataset: Dataset, clip: Path) -> None:
     clip.write_bytes(b"another")
-    with pytest.raises(InputError, match="gone, or changed since it was extracted"):
+    with pytest.raises(InputError, match="changed since it was extracted"):
         replay.write_recipe(dataset, tmp_path / "r.parquet")
 
 
 def test_a_recipe_needs_a_manifest(tmp_path: Path, clip: Path) -> None:
     with pytest.raises(MissingStageError, match=r"manifest\.parquet"):
         replay.write_recipe(make_dataset(tmp_path / "none", {clip: "A"}), tmp_path / "r.parquet")
+
+
+def test_a_recipe_needs_images(tmp_path: Path, dataset: Dataset) -> None:
+    rescale(dataset, Rescale(below="refuse"), workers=0)
+    write_manifest(dataset)
+    with pytest.raises(MissingStageError, match="no images to publish; run 'apisr-data rescale"):
+        replay.write_recipe(dataset, tmp_path / "r.parquet")
+
+
+def test_a_recipe_is_a_file(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(ConfigError, match="is a folder; give a file name"):
+        replay.write_recipe(dataset, tmp_path)

@@ -5,6 +5,8 @@ again, and none is ever taken for another setting's.
 """
 
 import hashlib
+import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,15 @@ from apisr_data.errors import InputError, MissingStageError
 from apisr_data.stages import JobProgress, Progress, Report
 from apisr_data.stages.rescale.geometry import displayed_borders, plan
 from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
+from apisr_data.stages.rescale.origin import origin_of
 
 VERSION = 1
 """Raised whenever the same frame and geometry would give other pixels; enters the images' names."""
 
 FALLBACK_HEIGHT = 720
+
+_REASONS_SHOWN = 5
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 _AGREEING = 0.8
 _SIDES = ("left", "top", "right", "bottom")
@@ -75,18 +81,6 @@ def rescale(
     return Report("rescale", summary, failed=errors, warnings=work.warnings)
 
 
-def source_of(dataset: Dataset, video_id: str) -> Path | InputError:
-    """Where this content still stands."""
-    places = dataset.sql(
-        "SELECT path, bytes, kind FROM sources WHERE video_id = ? ORDER BY path", [video_id]
-    ).fetchall()
-    for path, size, kind in places:
-        place = Path(path)
-        if place.is_dir() if kind == "images" else place.is_file() and place.stat().st_size == size:
-            return place
-    return InputError(f"{places[0][0]}: gone, or changed since it was extracted")
-
-
 def assumed_matrix(dataset: Dataset) -> config.Matrix | None:
     """The colour matrix that `extract` took for untagged video; None for the guess by height."""
     extracted = dataset.settings("extract", config.Extract)
@@ -109,14 +103,18 @@ class _Work:
                 self.rows[item.frame_id] |= known.get(item.image, {})
             self.wanted[video_id] = [item for item in items if item.image not in known]
             taken += len(items) - len(self.wanted[video_id])
+        self.wanted = {video_id: items for video_id, items in self.wanted.items() if items}
         return taken
 
 
 def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
     """What is to be made of each selected frame; a refused one has its row with the reason."""
-    selected = dataset.sql(_SELECTED)
     work = _Work(assume_matrix=assumed_matrix(dataset))
+    if not dataset.parts("frames"):
+        return work
+    selected = dataset.sql(_SELECTED)
     unmeasured: set[str] = set()
+    refusals: Counter[str] = Counter()
     below = 0
     for frame in selected.to_arrow_table().to_pylist():
         frame_id, height = frame["frame_id"], settings.height
@@ -132,7 +130,8 @@ def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
         geometry = plan((frame["width"], frame["height"]), borders, height, settings)
         work.rows[frame_id] = row = {"frame_id": frame_id}
         if isinstance(geometry, str):
-            row["reason"] = geometry
+            row["reason"] = f"refused: {geometry}"
+            refusals[geometry] += 1
             continue
         if frame["height"] < height:
             row["reason"] = f"kept at its size: {frame['height']} px high, below {height}"
@@ -146,6 +145,9 @@ def _planned(dataset: Dataset, settings: config.Rescale) -> _Work:
         work.warnings.append(
             f"{below:,} frames are lower than asked for and keep their size; below = refuse drops them"
         )
+    work.warnings += [f"{count:,} frames refused: {why}" for why, count in refusals.most_common(_REASONS_SHOWN)]
+    if rest := refusals.total() - sum(count for _, count in refusals.most_common(_REASONS_SHOWN)):
+        work.warnings.append(f"{rest:,} frames refused for other reasons; each has its own in the table 'images'")
     return work
 
 
@@ -156,11 +158,14 @@ def _make(
     failed: dict[str, InputError] = {}
     jobs = []
     for video_id, chosen in work.wanted.items():
-        path = source_of(dataset, video_id)
-        if isinstance(path, Path) and chosen:
-            jobs.append(RescaleJob(path, video_id, tuple(chosen), dataset.path, work.assume_matrix))
-        elif isinstance(path, InputError):
-            failed |= {item.frame_id: path for item in chosen}
+        origin = origin_of(dataset, video_id)
+        if isinstance(origin, InputError):
+            failed |= {item.frame_id: origin for item in chosen}
+            continue
+        lost = {item.frame_id: origin.lost.get(item.image_name or "") for item in chosen}
+        failed |= {frame_id: error for frame_id, error in lost.items() if error}
+        if usable := tuple(item for item in chosen if item.frame_id not in failed):
+            jobs.append(RescaleJob(origin.path, video_id, usable, dataset.path, work.assume_matrix))
     on_progress = JobProgress(progress, "rescale", {job.video_id: len(job.chosen) for job in jobs}, "images")
     for outcome in engines.run(
         rescale_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
@@ -189,17 +194,27 @@ def _known(dataset: Dataset) -> Rows:
     if not folder.is_dir():
         return {}
     rows = pq.read_table(folder, schema=tables.IMAGES.schema).drop_columns(["reason"]).to_pylist()
-    return {row["image"]: row for row in rows if (dataset.path / row["image"]).exists()}
+    return {row["image"]: row for row in rows if _is_png(dataset.path / row["image"])}
 
 
 def _remember(dataset: Dataset, video_id: str, made: tuple[dict[str, Any], ...]) -> None:
     """Add rows to what is known of this video's images, so that a run cut short need not make them again."""
     path = dataset.path / "tables" / "images" / f"{video_id}.parquet"
     before = pq.read_table(path, schema=tables.IMAGES.schema).to_pylist() if path.exists() else []
-    rows = {row["image"]: row for row in [*before, *made] if (dataset.path / row["image"]).exists()}
+    rows = {row["image"]: row for row in [*before, *made] if _is_png(dataset.path / row["image"])}
     tables.write(tables.IMAGES.rows(list(rows.values())), path)
 
 
 def _is_whole(dataset: Dataset) -> bool:
     images = dataset.sql("SELECT image FROM images WHERE image IS NOT NULL").fetchall()
-    return all((dataset.path / image).exists() for (image,) in images)
+    return all(_is_png(dataset.path / image) for (image,) in images)
+
+
+def _is_png(path: Path) -> bool:
+    """Whether the file is there and not cut short: its last bytes are the end of a PNG."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_PNG_END), os.SEEK_END)
+            return file.read() == _PNG_END
+    except OSError:
+        return False

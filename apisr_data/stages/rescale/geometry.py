@@ -49,7 +49,7 @@ def plan(size: tuple[int, int], borders: Borders, target_height: int, settings: 
     width, height = size
     left, top, right, bottom = borders if settings.crop_borders else (0, 0, 0, 0)
     if height < target_height and settings.below == "refuse":
-        return f"refused: {height} px high, below {target_height}"
+        return f"{height} px high, below {target_height}"
     crop_width, crop_height = width - left - right, height - top - bottom
     scale = min(1.0, target_height / height)
     # The authors' script truncates the width; so does their kernel here, to give their pixels.
@@ -57,7 +57,7 @@ def plan(size: tuple[int, int], borders: Borders, target_height: int, settings: 
     scaled_height = round(crop_height * scale)
     unit = settings.multiple_of
     if scaled_width < unit or scaled_height < unit:
-        return f"refused: {scaled_width}x{scaled_height} px without its borders"
+        return f"{scaled_width}x{scaled_height} px without its borders"
     return Geometry(
         left, top, crop_width, crop_height,
         scaled_width, scaled_height,

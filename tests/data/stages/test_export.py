@@ -17,7 +17,8 @@ from apisr_data.stages.export import export
 from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.datasets import choose, cluster, make_dataset
+from tests.data.datasets import choose, cluster
+from tests.data.formats.as_found import make_dataset
 
 FORMATS = ("folder", "webdataset", "huggingface", "basicsr")
 QUARTER = Export(val_fraction=0.25)

@@ -1,4 +1,6 @@
 import hashlib
+import os
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from apisr_data.stages.rescale.geometry import Geometry, displayed_borders, plan, render
 from tests.data import clips
-from tests.data.datasets import BORDERS, choose, make_dataset
+from tests.data.datasets import BORDERS, choose
+from tests.data.formats.as_found import extracted, make_dataset
 
 SMALL = Rescale(height=48)
 
@@ -62,7 +65,7 @@ def test_a_frame_below_the_height_is_never_enlarged() -> None:
 
 
 def test_a_frame_below_the_height_is_refused_where_the_policy_says_so() -> None:
-    assert plan((640, 480), (0, 0, 0, 0), 720, Rescale(below="refuse")) == "refused: 480 px high, below 720"
+    assert plan((640, 480), (0, 0, 0, 0), 720, Rescale(below="refuse")) == "480 px high, below 720"
 
 
 def test_a_frame_of_the_height_is_neither_scaled_nor_refused() -> None:
@@ -72,7 +75,7 @@ def test_a_frame_of_the_height_is_neither_scaled_nor_refused() -> None:
 
 
 def test_what_the_borders_leave_too_small_is_refused() -> None:
-    assert plan((64, 64), (30, 0, 30, 0), 64, Rescale()) == "refused: 4x64 px without its borders"
+    assert plan((64, 64), (30, 0, 30, 0), 64, Rescale()) == "4x64 px without its borders"
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -186,6 +189,17 @@ def test_a_deleted_image_is_made_again(tmp_path: Path, clip: Path) -> None:
     assert gone.exists()
 
 
+@pytest.mark.parametrize("left", [0, 1000])
+def test_an_image_that_was_emptied_or_cut_short_is_made_again(tmp_path: Path, clip: Path, left: int) -> None:
+    dataset = make_dataset(tmp_path / "ds", {clip: "A"})
+    rescale(dataset, SMALL, workers=0)
+    damaged = next((dataset.path / "images").iterdir())
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:left])
+    assert rescale(dataset, SMALL, workers=0).summary.startswith("1 images made, 3 there already")
+    assert damaged.read_bytes() == whole
+
+
 def test_a_run_cut_short_keeps_the_videos_that_were_done(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,14 +219,69 @@ def test_a_run_cut_short_keeps_the_videos_that_were_done(
 def test_a_video_that_is_gone_fails_by_name_and_the_others_are_done(tmp_path: Path, clip: Path) -> None:
     gone = clips.make(tmp_path / "gone.mkv", "libx264", gop_size=12, frames=24)
     dataset = make_dataset(tmp_path / "ds", {gone: "A", clip: "B"})
-    gone.unlink()
+    away = gone.rename(tmp_path / "away.mkv")
     report = rescale(dataset, SMALL, workers=0)
-    assert [str(e) for e in report.failed] == [f"{gone}: gone, or changed since it was extracted"]
+    assert [str(e) for e in report.failed] == [
+        f"{gone}: gone since it was extracted; bring it back, or run extract again where it is now"
+    ]
     reasons = dataset.sql("SELECT DISTINCT reason FROM images WHERE image IS NULL").fetchall()
     assert reasons == [(str(report.failed[0]),)]
     assert dataset.sql("SELECT count(image) FROM images").fetchall() == [(4,)]
-    clips.make(gone, "libx264", gop_size=12, frames=24)
+    away.rename(gone)
     assert not rescale(dataset, SMALL, workers=0).failed
+
+
+def test_another_video_in_its_place_is_refused_though_it_has_the_same_size(tmp_path: Path, clip: Path) -> None:
+    path = Path(shutil.copy(clip, tmp_path / "a.mkv"))
+    dataset = extracted(tmp_path / "ds", path)
+    path.write_bytes(clip.read_bytes()[:-1] + b"!")
+    report = rescale(dataset, SMALL, workers=0)
+    assert [str(e) for e in report.failed] == [f"{path}: changed since it was extracted; run extract again"]
+    assert dataset.sql("SELECT count(image), count(reason) FROM images").fetchall() == [(0, 4)]
+
+
+def test_a_copy_of_the_video_with_another_time_is_the_same_video(tmp_path: Path, clip: Path) -> None:
+    path = Path(shutil.copy(clip, tmp_path / "a.mkv"))
+    dataset = extracted(tmp_path / "ds", path)
+    os.utime(path, ns=(0, 0))
+    assert rescale(dataset, SMALL, workers=0).summary.startswith("4 images made")
+
+
+def save_pictures(folder: Path) -> list[Path]:
+    """Four pictures of noise, all of one size in bytes."""
+    folder.mkdir()
+    paths = [folder / f"{n} 画.bmp" for n in range(4)]
+    for n, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (48, 64, 3), np.uint8)).save(path)
+        os.utime(path, ns=(n * 10**9, n * 10**9))
+    return paths
+
+
+def test_pictures_that_are_gone_or_changed_are_refused_and_the_others_are_made(tmp_path: Path) -> None:
+    gone, larger, newer, _ = paths = save_pictures(tmp_path / "art")
+    dataset = extracted(tmp_path / "ds", tmp_path / "art")
+    gone.unlink()
+    larger.write_bytes(larger.read_bytes() + b"!")
+    os.utime(larger, ns=(0, 0))
+    newer.write_bytes(paths[3].read_bytes())
+    report = rescale(dataset, Rescale(height=24), workers=0)
+    assert [str(e).partition("; ")[0] for e in report.failed] == [
+        f"{gone}: gone since it was extracted",
+        f"{larger}: changed since it was extracted",
+        f"{newer}: changed since it was extracted",
+    ]
+    assert dataset.sql("SELECT count(image) FROM images").fetchall() == [(1,)]
+
+
+def test_pictures_that_changed_places_are_refused(tmp_path: Path) -> None:
+    first, second, *_ = save_pictures(tmp_path / "art")
+    dataset = extracted(tmp_path / "ds", tmp_path / "art")
+    first.rename(tmp_path / "x")
+    second.rename(first)
+    (tmp_path / "x").rename(second)
+    report = rescale(dataset, Rescale(height=24), workers=0)
+    assert [str(e) for e in report.failed] == [f"{tmp_path / 'art'}: changed since it was extracted; run extract again"]
+    assert dataset.sql("SELECT count(image) FROM images").fetchall() == [(0,)]
 
 
 def test_a_second_place_of_the_same_video_is_used(tmp_path: Path, clip: Path) -> None:
@@ -229,9 +298,11 @@ def test_a_damaged_video_names_the_frames_that_are_lost(tmp_path: Path, clip: Pa
     path = tmp_path / "cut.mkv"
     path.write_bytes(clip.read_bytes())
     dataset = make_dataset(tmp_path / "ds", {path: "A"})
+    written_ns = path.stat().st_mtime_ns
     with path.open("r+b") as file:  # the size stays, so it is only found out by decoding
         file.seek(path.stat().st_size // 2)
         file.write(bytes(path.stat().st_size // 2))
+    os.utime(path, ns=(0, written_ns))  # and so does the time, as when a disk fails
     report = rescale(dataset, SMALL, workers=0)
     assert len(report.failed) == 1
     assert str(report.failed[0]).startswith(f"{path}: ")
@@ -242,16 +313,11 @@ def test_a_damaged_video_names_the_frames_that_are_lost(tmp_path: Path, clip: Pa
 
 
 def test_pictures_of_a_folder_are_rescaled_too(tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    Image.fromarray(noise).save(folder / "ä.png")
-    (folder / "broken.png").write_bytes(b"")
-    dataset = make_dataset(tmp_path / "ds", {folder: "Art"})
-    report = rescale(dataset, Rescale(height=24), workers=0)
-    assert [str(e).startswith(str(folder / "broken.png")) for e in report.failed] == [True]
-    (row,) = dataset.sql("SELECT image, width, height FROM images WHERE image IS NOT NULL").fetchall()
-    expected = Image.fromarray(noise).resize((32, 24), Image.Resampling.LANCZOS)
+    path = save_pictures(tmp_path / "pictures")[0]
+    dataset = extracted(tmp_path / "ds", path)
+    rescale(dataset, Rescale(height=24), workers=0)
+    (row,) = dataset.sql("SELECT image, width, height FROM images").fetchall()
+    expected = Image.open(path).resize((32, 24), Image.Resampling.LANCZOS)
     assert np.array_equal(images.read(dataset.path / row[0]), np.asarray(expected))
 
 
@@ -270,7 +336,8 @@ def test_a_frame_below_the_height_has_its_reason_in_the_table(tmp_path: Path, cl
     assert report.warnings == ["4 frames are lower than asked for and keep their size; below = refuse drops them"]
     reasons = dataset.sql("SELECT DISTINCT reason, height, image IS NULL FROM images").fetchall()
     assert reasons == [("kept at its size: 96 px high, below 720", 96, False)]
-    rescale(dataset, Rescale(below="refuse"), workers=0)
+    report = rescale(dataset, Rescale(below="refuse"), workers=0)
+    assert report.warnings == ["4 frames refused: 96 px high, below 720"]
     reasons = dataset.sql("SELECT DISTINCT reason, height, image IS NULL FROM images").fetchall()
     assert reasons == [("refused: 96 px high, below 720", None, True)]
     assert write_manifest(dataset).table.num_rows == 0
@@ -300,3 +367,12 @@ def test_rescaling_before_selecting_names_the_missing_stage(tmp_path: Path, clip
     dataset.table_path("selection").unlink()
     with pytest.raises(MissingStageError, match="apisr-data select"):
         rescale(dataset, SMALL)
+
+
+def test_without_frames_the_tables_are_empty(tmp_path: Path) -> None:
+    (tmp_path / "broken.mkv").write_bytes(b"no video")
+    dataset = extracted(tmp_path / "ds", tmp_path / "broken.mkv")
+    report = rescale(dataset, SMALL, workers=0)
+    assert report.summary == "0 images made, 0 there already, 0 refused, 0 failed"
+    assert dataset.sql("FROM images").fetchall() == []
+    assert write_manifest(dataset).table.num_rows == 0
