@@ -10,8 +10,9 @@ A part is current when its digest is the stage's and its video is in `sources`; 
 """
 
 import hashlib
+import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ STAGE_OF_TABLE = {
     "descale": "score",
     "scores": "score",
 }
+_NAMED = 5
 _DONE_TABLE = {"extract": "videos", "score": "scores"}  # the table that a stage writes last for a video
 
 
@@ -87,20 +89,22 @@ class Dataset:
         digest = self.digest(stage)
         if digest is None:
             raise MissingStageError(f"{self.path}: nothing extracted yet; run 'apisr-data {stage}' first")
-        return self.path / "tables" / table / f"{video_id}.{digest}.parquet"
+        return self._folder(table) / f"{video_id}.{digest}.parquet"
 
     def done(self, stage: str) -> set[str]:
-        """Ids of the videos whose current part of `stage` is complete."""
-        digest = self.digest(stage)
-        folder = self.path / "tables" / _DONE_TABLE[stage]
-        if digest is None or not folder.is_dir():
-            return set()
-        return {p.name.split(".")[0] for p in folder.glob(f"*.{digest}.parquet") if not p.name.startswith(".")}
+        """Ids of the videos that have every current part of `stage`, or only the one that says why they failed.
+
+        A table of which there is no folder was never written and asks for no parts.
+        """
+        last = self._video_ids(_DONE_TABLE[stage])
+        tables_of_stage = [t for t, s in STAGE_OF_TABLE.items() if s == stage and self._folder(t).is_dir()]
+        whole = last.intersection(*map(self._video_ids, tables_of_stage))
+        return whole | {v for v in last - whole if stage == "extract" and self._has_failed(v)}
 
     def parts(self, table: str) -> list[Path]:
         """The current parts of `table`, sorted; only of videos in `sources` whose stage is complete."""
-        wanted = sorted(self.done(STAGE_OF_TABLE[table]) & self.done("extract") & self._known_videos())
-        return [p for p in (self.part(table, video_id) for video_id in wanted) if p.exists()]
+        done = self.done(STAGE_OF_TABLE[table]) & self.done("extract")
+        return [self.part(table, v) for v in sorted(done & self._known_videos() & self._video_ids(table))]
 
     def table_path(self, table: str) -> Path:
         """Where a table over all videos stands."""
@@ -115,7 +119,10 @@ class Dataset:
     def is_up_to_date(self, table: str, made_from: str) -> bool:
         """Whether the table over all videos stands and was made from exactly this."""
         path = self.table_path(table)
-        return path.exists() and (pq.read_schema(path).metadata or {}).get(b"made_from") == made_from.encode()
+        if not path.exists():
+            return False
+        _refuse_damaged([path])
+        return (pq.read_schema(path).metadata or {}).get(b"made_from") == made_from.encode()
 
     def fingerprint(self, *names: str) -> str:
         """A digest of the current content of these tables, by file names, sizes and times; cheap."""
@@ -132,7 +139,11 @@ class Dataset:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """An in-memory DuckDB connection whose views are this dataset's tables; files are only read."""
+        """An in-memory DuckDB connection whose views are this dataset's tables; files are only read.
+
+        Raises:
+            DatasetError: a table's file is empty or cut off.
+        """
         if self._connection is None:
             self._connection = _connect(self)
         return self._connection
@@ -149,6 +160,7 @@ class Dataset:
         path = self.table_path("manifest")
         if not path.exists():
             raise MissingStageError(f"{path}: not written yet; run 'apisr-data run' or 'apisr-data export' first")
+        _refuse_damaged([path])
         return pq.read_table(path)
 
     def refresh(self) -> None:
@@ -184,7 +196,28 @@ class Dataset:
 
     def _known_videos(self) -> set[str]:
         path = self.table_path("sources")
-        return set(pq.read_table(path, columns=["video_id"]).column(0).to_pylist()) if path.exists() else set()
+        if not path.exists():
+            return set()
+        _refuse_damaged([path])
+        return set(pq.read_table(path, columns=["video_id"]).column(0).to_pylist())
+
+    def _folder(self, table: str) -> Path:
+        return self.path / "tables" / table
+
+    def _video_ids(self, table: str) -> set[str]:
+        """Ids of the videos that have a current part of `table`."""
+        digest, folder = self.digest(STAGE_OF_TABLE[table]), self._folder(table)
+        if digest is None or not folder.is_dir():
+            return set()
+        end = f".{digest}.parquet"
+        names = os.listdir(folder)  # noqa: PTH208 -- a Path for each of many thousands takes three times as long
+        return {name.removesuffix(end) for name in names if name.endswith(end) and name[0] != "."}
+
+    def _has_failed(self, video_id: str) -> bool:
+        path = self.part("videos", video_id)
+        _refuse_damaged([path])
+        statuses: list[str] = pq.read_table(path, columns=["status"]).column(0).to_pylist()
+        return statuses == ["failed"]
 
 
 def is_dataset(path: Path) -> bool:
@@ -244,14 +277,15 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
 
 def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
+    connection.execute("CREATE SCHEMA parts")
+    folder = as_pattern(dataset.path.resolve()).replace("'", "''")
     for table in tables.TABLES:
-        if not table.is_per_video:
-            files = [dataset.table_path(table.name)] if dataset.table_path(table.name).exists() else []
-        else:
-            files = dataset.parts(table.name) if dataset.digest(STAGE_OF_TABLE[table.name]) else []
-        name = f"{table.name}_parts" if table.name == "videos" else table.name
+        files = dataset.parts(table.name) if table.is_per_video else [dataset.table_path(table.name)]
+        files = [f for f in files if table.is_per_video or f.exists()]
+        _refuse_damaged(files)
+        name = "parts.videos" if table.name == "videos" else table.name
         if files:
-            listed = ", ".join("'" + as_pattern(f.resolve()).replace("'", "''") + "'" for f in files)
+            listed = ", ".join(f"'{folder}/{f.relative_to(dataset.path).as_posix()}'" for f in files)
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")  # noqa: S608
         else:
             empty = table.schema.empty_table()  # noqa: F841 -- DuckDB finds it by name
@@ -260,12 +294,31 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
         """CREATE VIEW videos AS
         SELECT v.*, s.kind, s.path, s.title, s.episode, s.source, s.licence,
             n.height AS native_height, n.kernel AS native_kernel, n.confidence AS native_confidence
-        FROM videos_parts v
+        FROM parts.videos v
         JOIN (SELECT * FROM sources QUALIFY row_number() OVER (PARTITION BY video_id ORDER BY path) = 1) s
         USING (video_id)
         LEFT JOIN native_heights n ON n.title = s.title AND n.source_height = v.height"""
     )
     return connection
+
+
+def _refuse_damaged(files: Iterable[Path]) -> None:
+    """Raise a DatasetError that names the files (five at most) that are empty, cut off or overwritten at their end.
+
+    DuckDB opens the files of a view when rows are asked for, which is too late for a message of ours.
+    """
+    damaged = [f for f in files if not _has_end(f)]
+    if damaged:
+        more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
+        them = "it" if len(damaged) == 1 else "them"
+        raise DatasetError(f"{', '.join(map(str, damaged[:_NAMED]))}{more}: damaged; delete {them} and run again")
+
+
+def _has_end(parquet: Path) -> bool:
+    with parquet.open("rb", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 4, 0))
+        return size >= 12 and file.read(4) == b"PAR1"  # head, length of the footer and tail take 12
 
 
 def as_pattern(path: Path) -> str:

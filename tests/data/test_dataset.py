@@ -51,6 +51,85 @@ def test_a_video_that_no_source_names_is_left_out(dataset):
     assert dataset.sql("SELECT video_id FROM videos").fetchall() == [("aa",)]
 
 
+EXTRACTED = (tables.FRAMES, tables.THUMBNAILS, tables.PACKET_SIZES, tables.VIDEOS)
+SCORED = (tables.DESCALE, tables.SCORES)
+
+
+def add_parts(dataset, video_id, written):
+    for table in written:
+        rows = [{"video_id": video_id} | ({"status": "done"} if table is tables.VIDEOS else {})]
+        tables.write(table.rows(rows), dataset.part(table.name, video_id))
+    dataset.refresh()
+
+
+def damage(path, content):
+    whole = path.read_bytes()
+    path.write_bytes({"empty": b"", "cut off": whole[:-20], "zeros": bytes(len(whole)), "short": b"PAR1"}[content])
+
+
+@pytest.mark.parametrize("table", [*EXTRACTED, *SCORED], ids=lambda table: table.name)
+def test_a_deleted_part_is_asked_for_again(dataset, table):
+    dataset.put_in_force("score", config.Score(), "s1")
+    for video_id in ("aa", "bb"):
+        add_parts(dataset, video_id, (*EXTRACTED, *SCORED))
+    assert dataset.done("extract") == dataset.done("score") == {"aa", "bb"}
+    dataset.part(table.name, "aa").unlink()
+    lost, other = ("score", "extract") if table in SCORED else ("extract", "score")
+    assert dataset.done(lost) == {"bb"}
+    assert dataset.done(other) == {"aa", "bb"}
+
+
+def test_a_video_that_failed_is_done_without_frames(dataset):
+    add_parts(dataset, "aa", EXTRACTED)
+    add_video(dataset, "bb", status="failed")
+    assert dataset.done("extract") == {"aa", "bb"}
+
+
+@pytest.mark.parametrize("content", ["empty", "cut off", "zeros", "short"])
+@pytest.mark.parametrize("table", EXTRACTED, ids=lambda table: table.name)
+def test_a_damaged_part_is_named_before_any_query_and_deleting_it_helps(dataset, table, content):
+    for video_id in ("aa", "bb"):
+        add_parts(dataset, video_id, EXTRACTED)
+    part = dataset.part(table.name, "bb")
+    damage(part, content)
+    again = open_dataset(dataset.path)
+    with pytest.raises(DatasetError) as raised:
+        again.sql("SELECT 1")
+    assert str(raised.value) == f"{part}: damaged; delete it and run again"
+    part.unlink()
+    assert again.sql("SELECT video_id FROM videos").fetchall() == [("aa",)]
+    assert again.done("extract") == {"aa"}
+
+
+def test_of_many_damaged_parts_five_are_named(dataset):
+    sources = [{"video_id": f"v{n}", "path": f"/{n}.mkv", "kind": "video"} for n in range(8)]
+    dataset.write_table(tables.SOURCES, tables.SOURCES.rows(sources), "")
+    for row in sources[:-1]:
+        add_video(dataset, row["video_id"])
+        damage(dataset.part("videos", row["video_id"]), "cut off")
+    with pytest.raises(DatasetError, match=r"v0\.e1\.parquet, .*v4\.e1\.parquet and 2 more: damaged; delete them"):
+        dataset.sql("SELECT 1")
+
+
+@pytest.mark.parametrize("table", [t for t in tables.TABLES if not t.is_per_video], ids=lambda table: table.name)
+def test_a_damaged_table_over_all_videos_is_named(dataset, table):
+    dataset.write_table(table, table.rows([]), "x")
+    damage(dataset.table_path(table.name), "cut off")
+    message = rf"{table.name}\.parquet: damaged; delete it and run again"
+    for read in (lambda: dataset.sql("SELECT 1"), lambda: dataset.is_up_to_date(table.name, "x")):
+        with pytest.raises(DatasetError, match=message):
+            read()
+    dataset.table_path(table.name).unlink()
+    assert not dataset.is_up_to_date(table.name, "x")
+    assert dataset.sql(f"FROM {table.name}").fetchall() == []
+
+
+def test_a_damaged_manifest_is_named_to_its_reader(dataset):
+    dataset.table_path("manifest").touch()
+    with pytest.raises(DatasetError, match=r"manifest\.parquet: damaged"):
+        dataset.manifest()
+
+
 def test_the_settings_in_force_survive_reopening(dataset):
     again = open_dataset(dataset.path)
     assert again.digest("extract") == "e1"

@@ -55,3 +55,8 @@ def test_files_outside_the_dataset_cannot_be_seen(dataset, tmp_path, function):
 
 def test_an_unknown_table_lists_the_known(dataset):
     assert query.table_names(dataset) == sorted(t.name for t in tables.TABLES)
+
+
+def test_show_tables_lists_the_documented_tables_alone(dataset):
+    listed = query.query(dataset, "SHOW TABLES").fetchall()
+    assert listed == [(name,) for name in sorted(t.name for t in tables.TABLES)]
