@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 
 from apisr_data import config, formats, images, tables
 from apisr_data.dataset import Dataset
-from apisr_data.errors import MissingStageError
+from apisr_data.errors import ImageError, MissingStageError, UsageError
 from apisr_data.formats import Sample
 from apisr_data.stages import Progress, Report, Silence
 from apisr_data.stages.export.card import card
 from apisr_data.stages.export.manifest import Manifest, write_manifest
 from apisr_data.stages.export.own_folder import OwnFolder
 from apisr_data.stages.export.tiles import complex_tiles
+from apisr_data.stages.rescale import is_png
 
-__all__ = ["export", "write_manifest"]
+__all__ = ["check_target", "export", "write_manifest"]
 
 VERSION = 1
 """Raised whenever the same manifest and settings would give other files."""
@@ -30,6 +31,17 @@ TILE_COLUMNS = (
     tables.Column("tile_left", pa.int32(), "px from the image's left edge; null for a whole image"),
     tables.Column("tile_top", pa.int32(), "px from the image's top edge; null for a whole image"),
 )
+
+
+def check_target(out: Path, settings: config.Export) -> None:
+    """Refuse what `export` would refuse of the folder `out`; nothing is written.
+
+    Raises:
+        UsageError: `out` holds other things than an earlier export, or one in another format.
+    """
+    held = OwnFolder(out, made_by="export").kind
+    if held not in (None, settings.format):
+        raise UsageError(f"{out} holds an export as '{held}'; give --format {held}, or a new folder")
 
 
 def export(
@@ -44,10 +56,11 @@ def export(
 
     Raises:
         MissingStageError: there are no images yet.
-        UsageError: `out` holds other things than an earlier export.
-        ImageError: an image of the dataset is damaged.
+        UsageError: `out` holds other things than an earlier export, or one in another format.
+        ImageError: an image of the dataset is gone or damaged; an earlier export is left as it is.
         OSError: the disk is full; `out` is left without a manifest, and the next export starts it anew.
     """
+    check_target(out, settings)
     manifest = write_manifest(dataset, settings)
     if not manifest.table.num_rows:
         raise MissingStageError(f"{dataset.path}: no images to export; run 'apisr-data rescale {dataset.path}' first")
@@ -55,10 +68,11 @@ def export(
     digest = config.digest(settings, str(VERSION), content)
     warnings = _warnings(manifest)
     folder = OwnFolder(out, made_by="export")
-    if _made_from(out / "manifest.parquet") == digest:
+    if _made_from(out / "manifest.parquet") == digest and folder.is_whole():
         return Report("export", f"{out} is up to date", did_nothing=True, warnings=warnings)
 
-    folder.clear()
+    _check_images(dataset, manifest)
+    folder.clear(settings.format)
     columns = [tables.Column(f.name, f.type, "see scores") for f in manifest.table.schema][
         len(tables.MANIFEST.columns) :
     ]
@@ -72,6 +86,7 @@ def export(
         writer.close()
     if settings.tile and (whole := exported["tile_left"].null_count):
         warnings.append(f"{whole:,} images are smaller than {settings.tile} px and are exported whole")
+    folder.seal()  # not the card, which people edit
     folder.create("README.md").write_text(card(dataset, exported, settings, manifest.split.rule), encoding="utf-8")
     metadata = {b"made_from": digest.encode()}
     tables.write(exported.replace_schema_metadata(metadata), folder.create("manifest.parquet"))
@@ -120,6 +135,13 @@ def _samples(folder: Path, row: dict[str, Any], settings: config.Export) -> list
         cut = {"width": side, "height": side, "sha256": images.pixels_sha256(tile), "tile_left": left, "tile_top": top}
         samples.append(Sample(f"{row['frame_id']}_{left}_{top}", images.encode_png(tile), described | cut))
     return samples or [Sample(row["frame_id"], png, described)]
+
+
+def _check_images(dataset: Dataset, manifest: Manifest) -> None:
+    paths = [dataset.path / image for image in manifest.table["image"].to_pylist()]
+    if damaged := [path for path in paths if not is_png(path)]:
+        more = f" (and {len(damaged) - 1:,} more)" if len(damaged) > 1 else ""
+        raise ImageError(f"{damaged[0]}: gone or damaged{more}; 'apisr-data rescale {dataset.path}' makes it again")
 
 
 def _warnings(manifest: Manifest) -> list[str]:

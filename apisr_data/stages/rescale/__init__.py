@@ -87,6 +87,16 @@ def assumed_matrix(dataset: Dataset) -> config.Matrix | None:
     return extracted.assume_matrix if isinstance(extracted, config.Extract) else None
 
 
+def is_png(path: Path) -> bool:
+    """Whether the file is there and not cut short: its last bytes are the end of a PNG."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(_PNG_END), os.SEEK_END)
+            return file.read() == _PNG_END
+    except OSError:
+        return False
+
+
 @dataclass
 class _Work:
     rows: Rows = field(default_factory=dict)
@@ -194,27 +204,17 @@ def _known(dataset: Dataset) -> Rows:
     if not folder.is_dir():
         return {}
     rows = pq.read_table(folder, schema=tables.IMAGES.schema).drop_columns(["reason"]).to_pylist()
-    return {row["image"]: row for row in rows if _is_png(dataset.path / row["image"])}
+    return {row["image"]: row for row in rows if is_png(dataset.path / row["image"])}
 
 
 def _remember(dataset: Dataset, video_id: str, made: tuple[dict[str, Any], ...]) -> None:
     """Add rows to what is known of this video's images, so that a run cut short need not make them again."""
     path = dataset.path / "tables" / "images" / f"{video_id}.parquet"
     before = pq.read_table(path, schema=tables.IMAGES.schema).to_pylist() if path.exists() else []
-    rows = {row["image"]: row for row in [*before, *made] if _is_png(dataset.path / row["image"])}
+    rows = {row["image"]: row for row in [*before, *made] if is_png(dataset.path / row["image"])}
     tables.write(tables.IMAGES.rows(list(rows.values())), path)
 
 
 def _is_whole(dataset: Dataset) -> bool:
     images = dataset.sql("SELECT image FROM images WHERE image IS NOT NULL").fetchall()
-    return all(_is_png(dataset.path / image) for (image,) in images)
-
-
-def _is_png(path: Path) -> bool:
-    """Whether the file is there and not cut short: its last bytes are the end of a PNG."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-len(_PNG_END), os.SEEK_END)
-            return file.read() == _PNG_END
-    except OSError:
-        return False
+    return all(is_png(dataset.path / image) for (image,) in images)

@@ -1,6 +1,6 @@
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,9 @@ from PIL import Image
 from apisr_data import images
 from apisr_data.config import Export, Rescale
 from apisr_data.dataset import Dataset
-from apisr_data.errors import MissingStageError, UsageError
+from apisr_data.errors import ImageError, MissingStageError, UsageError
 from apisr_data.stages import export as module
-from apisr_data.stages.export import export
+from apisr_data.stages.export import check_target, export
 from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
@@ -150,15 +150,68 @@ def test_a_second_export_does_nothing(dataset: Dataset, tmp_path: Path) -> None:
 
 def test_a_changed_export_leaves_nothing_of_the_old_one(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    export(dataset, out, Export(format="huggingface", tile=64))
+    export(dataset, out, Export(format="basicsr", tile=64))
     (out / "train" / "notes.txt").write_text("mine")
     choose(dataset, dataset.manifest()["frame_id"].to_pylist()[:3])
     rescale(dataset, Rescale(), workers=0)
-    export(dataset, out, Export(format="webdataset"))
+    export(dataset, out, Export(format="basicsr"))
+    named = pq.read_table(out / "manifest.parquet")["image"].to_pylist()
     assert files(out).keys() == {
-        *(".apisr-export", "README.md", "manifest.parquet", "train-000000.tar", "val-000000.tar"),
-        "train/notes.txt",
+        *(".apisr-export", "README.md", "manifest.parquet", "meta_info_train.txt", "meta_info_val.txt"),
+        *("train/notes.txt", *named),
     }
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_that_lost_a_file_is_made_again(dataset: Dataset, tmp_path: Path, name: str) -> None:
+    out, settings = tmp_path / "out", Export.model_validate({"format": name})
+    export(dataset, out, settings)
+    whole = files(out)
+    (out / next(p for p in whole if p.startswith("train"))).unlink()
+    (out / next(p for p in whole if p.startswith("val"))).write_bytes(b"")
+    assert not export(dataset, out, settings).did_nothing
+    assert files(out) == whole
+
+
+def test_a_card_that_was_edited_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
+    export(dataset, tmp_path / "out", Export())
+    (tmp_path / "out" / "README.md").write_text("my own words")
+    assert export(dataset, tmp_path / "out", Export()).did_nothing
+    assert (tmp_path / "out" / "README.md").read_text() == "my own words"
+
+
+def test_an_export_in_another_format_is_refused_and_the_format_in_force_stays(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, Export(format="folder"))
+    before = files(out)
+    with pytest.raises(UsageError, match="holds an export as 'folder'; give --format folder, or a new folder"):
+        export(dataset, out, Export(format="basicsr"))
+    assert files(out) == before
+    assert dataset.settings("export", Export) == Export(format="folder")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_an_image_that_is_gone_or_empty_is_named_and_an_earlier_export_stays(
+    dataset: Dataset, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, Export())
+    before = files(out)
+    image = dataset.path / dataset.manifest()["image"][3].as_py()
+    damage(image)
+    with pytest.raises(ImageError, match=rf"{image.name}: gone or damaged; 'apisr-data rescale "):
+        export(dataset, out, Export(seed=1))
+    assert files(out) == before
+
+
+def test_a_folder_can_be_checked_before_there_is_anything_to_export(tmp_path: Path) -> None:
+    check_target(tmp_path / "new", Export())
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="file: a file; give a new folder"):
+        check_target(tmp_path / "file", Export())
+    with pytest.raises(UsageError, match="not empty and not an earlier export"):
+        check_target(tmp_path, Export())
 
 
 def test_a_folder_that_holds_other_things_is_refused(dataset: Dataset, tmp_path: Path) -> None:
@@ -179,7 +232,7 @@ def test_a_full_disk_leaves_no_manifest_and_the_next_export_is_whole(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     out, settings = tmp_path / "out", Export.model_validate({"format": name})
-    export(dataset, out, Export(seed=9))
+    export(dataset, out, settings.model_copy(update={"seed": 9}))
     real, written = module._samples, 0
 
     def disk_full(*arguments: object) -> object:
