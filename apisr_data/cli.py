@@ -71,6 +71,23 @@ Overrides = Annotated[
 _KEPT = "what was done is kept, and the same command goes on from there"
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"apisr {version('apisr')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 class Form(StrEnum):
     """How `query` prints."""
 

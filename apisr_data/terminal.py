@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import math
 import sys
 import time
 from types import TracebackType
@@ -86,8 +87,11 @@ def show_rows(columns: list[str], rows: list[tuple[Any, ...]], form: str) -> Non
         writer.writerow(columns)
         writer.writerows([[_text(v) if isinstance(v, bytes) else v for v in row] for row in rows])
     elif form == "json":
+        known = [
+            [None if isinstance(v, float) and math.isnan(v) else v for v in row] for row in rows
+        ]  # JSON has no NaN
         OUT.file.write(
-            json.dumps([dict(zip(columns, r, strict=True)) for r in rows], default=_text, ensure_ascii=False)
+            json.dumps([dict(zip(columns, r, strict=True)) for r in known], default=_text, ensure_ascii=False)
         )
         OUT.file.write("\n")
     else:

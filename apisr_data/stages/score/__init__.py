@@ -34,7 +34,7 @@ def plan(settings: config.Score, *, weights: Path | None = None, device: str = "
         if missing := icnet.missing(weights):
             raise FetchError(missing)
         path = icnet.weights_path(weights)
-        options = {"device": device, "weights": path}
+        options = {"device": device, "weights": path, "precision": settings.precision}
         sha256 = cache.sha256_of(path)
     return ScoringJob(settings, settings.model_copy(update={"scorer": scorer}), sha256, options, remark=remark)
 
