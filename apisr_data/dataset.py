@@ -280,8 +280,8 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
     connection.execute("CREATE SCHEMA parts")
     folder = as_pattern(dataset.path.resolve()).replace("'", "''")
     for table in tables.TABLES:
-        files = dataset.parts(table.name) if table.is_per_video else [dataset.table_path(table.name)]
-        files = [f for f in files if table.is_per_video or f.exists()]
+        one = dataset.table_path(table.name)
+        files = dataset.parts(table.name) if table.is_per_video else [one] if one.exists() else []
         _refuse_damaged(files)
         name = "parts.videos" if table.name == "videos" else table.name
         if files:
