@@ -184,6 +184,7 @@ class Dataset:
         except filelock.Timeout:
             raise DatasetError(f"{self.path}: another run is writing this dataset; wait for it to end") from None
         try:
+            self._state = _read_state(self.path)  # another run may have ended since it was opened
             self._clear_leftovers()
             yield
         finally:
@@ -286,7 +287,9 @@ def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
         name = "parts.videos" if table.name == "videos" else table.name
         if files:
             listed = ", ".join(f"'{folder}/{f.relative_to(dataset.path).as_posix()}'" for f in files)
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")  # noqa: S608
+            connection.execute(
+                f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
+            )
         else:
             empty = table.schema.empty_table()  # noqa: F841 -- DuckDB finds it by name
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")  # noqa: S608

@@ -10,7 +10,7 @@ from apisr_data.config import Recipe
 from apisr_data.dataset import Dataset
 from apisr_data.stages import Progress, Report
 from apisr_data.stages.dedup import dedup
-from apisr_data.stages.export import export, write_manifest
+from apisr_data.stages.export import check_target, export, write_manifest
 from apisr_data.stages.extract import extract
 from apisr_data.stages.extract import put_in_force as put_extract_in_force
 from apisr_data.stages.extract.one_video import FRAMES
@@ -48,6 +48,8 @@ def run(
     described = [FRAMES, scores_table(scoring.settings), tables.VIDEOS, tables.SOURCES, tables.NATIVE_HEIGHTS]
     columns = {column.name: column.type for table in described for column in table.columns}
     check_selection(recipe.select, pa.schema(columns.items()), overrides=overrides_csv)
+    if export_to is not None:
+        check_target(export_to, recipe.export)
     put_extract_in_force(dataset, recipe.extract)
     put_in_force(dataset, scoring)
     yield extract(

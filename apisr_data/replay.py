@@ -20,10 +20,10 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, ImageError, InputError, MissingStageError
 from apisr_data.stages import Progress, Report, Silence
 from apisr_data.stages.export.own_folder import OwnFolder
-from apisr_data.stages.rescale import assumed_matrix
+from apisr_data.stages.origin import Origin, origin_of
+from apisr_data.stages.rescale import assumed_matrix, require_current
 from apisr_data.stages.rescale.geometry import Geometry
 from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
-from apisr_data.stages.rescale.origin import Origin, origin_of
 
 _GEOMETRY = tuple(field.name for field in fields(Geometry))
 
@@ -63,6 +63,7 @@ def write_recipe(dataset: Dataset, path: Path, *, progress: Progress | None = No
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; give a file name")
+    require_current(dataset)
     manifest = dataset.manifest()
     if not manifest.num_rows:
         raise MissingStageError(f"{dataset.path}: no images to publish; run 'apisr-data rescale {dataset.path}' first")

@@ -1,11 +1,13 @@
 """What is given to `extract`: which files are videos and which folders hold pictures, and the id of their content."""
 
 import hashlib
+import itertools
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from apisr_data.errors import InputError
 
@@ -15,6 +17,9 @@ VIDEO_SUFFIXES = frozenset(
     ".y4m".split()
 )
 IMAGE_SUFFIXES = frozenset(".avif .bmp .jpe .jpeg .jpg .png .tif .tiff .webp".split())
+
+_OUTPUT_MARKS = {"dataset.toml", ".apisr-export", ".apisr-replay"}  # what we made is no source
+PICTURES_A_BATCH = 500
 
 _EDGE_BYTES = 1 << 20
 _SAMPLE_BYTES = 64 << 10
@@ -76,12 +81,45 @@ def content_id(path: Path) -> str:
     return state.hexdigest()
 
 
+def batches(folder: Path, pictures: list[Path], before: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows for a folder's pictures: a batch that is unchanged stays as it is, the other pictures make new ones.
+
+    Pictures that were seen `before` and are still there count as given.
+    """
+    seen = [folder / name for old in before for name in old["pictures"]]
+    stats = {p.name: p.stat() for p in (*pictures, *seen) if p.exists()}
+
+    def row(names: list[str]) -> dict[str, Any]:
+        state = hashlib.blake2b(digest_size=8)
+        for name in names:
+            state.update(f"{name}\0{stats[name].st_size}\0{stats[name].st_mtime_ns}\n".encode())
+        return {
+            "video_id": state.hexdigest(),
+            "path": str(folder),
+            "bytes": sum(stats[n].st_size for n in names),
+            "mtime_ns": max(stats[n].st_mtime_ns for n in names),
+            "kind": "images",
+            "pictures": names,
+            "title": folder.name,
+            "episode": None,
+        }
+
+    left = set(stats)
+    for old in before:
+        if left.issuperset(old["pictures"]) and (same := row(old["pictures"]))["video_id"] == old["video_id"]:
+            left.difference_update(old["pictures"])
+            yield same
+    rest = iter(sorted(left))
+    while names := list(itertools.islice(rest, PICTURES_A_BATCH)):
+        yield row(names)
+
+
 def _walk(root: Path, found: Found, seen: set[Path]) -> None:
     def refused(error: OSError) -> None:
         found.errors.append(_refusal(error.filename, str(error.strerror)))
 
     for folder, subfolders, names in os.walk(root, onerror=refused):
-        if "dataset.toml" in names:  # our own output is no source
+        if not _OUTPUT_MARKS.isdisjoint(names):
             subfolders.clear()
             continue
         if not _is_text(folder):

@@ -100,6 +100,7 @@ VIDEOS = Table(
         Column("key_frames", _INT, "packets that the container marks as key"),
         Column("iframe_method", _STRING, "how the I-frames were found: key-packets, slice-types, headers, full-decode"),
         Column("decode_errors", _INT, "packets that the decoder refused"),
+        Column("is_cut_short", _BOOL, "the stream ends long before the duration that the file states"),
     ),
 )
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from apisr_data import config, tables, video
 from apisr_data.dataset import Dataset, create_dataset
+from apisr_data.stages.extract import extract
+from apisr_data.stages.select import made_from
 
 BORDERS = [tables.Column(f"border_{side}", pa.int32(), "px") for side in ("left", "top", "right", "bottom")]
 DETAIL = tables.Column("detail", pa.float64(), "0..1")
@@ -30,7 +32,7 @@ def make_dataset(
         video_id = f"{number:016x}"
         kind = "images" if path.is_dir() else "video"
         row = {"video_id": video_id, "path": str(path), "bytes": path.stat().st_size, "kind": kind, "title": title}
-        rows.append(row | {"mtime_ns": 0, "source": "a disc", "licence": "mit"})
+        rows.append(row | {"mtime_ns": path.stat().st_mtime_ns, "source": "a disc", "licence": "mit"})
         frames = _frames(path, video_id, kind)
         for frame in frames:
             frame |= dict(zip((c.name for c in BORDERS), borders, strict=True))
@@ -57,12 +59,26 @@ def make_dataset(
     return dataset
 
 
+def extracted(folder: Path, *paths: Path) -> Dataset:
+    """What `extract` makes of these videos and folders, every frame selected."""
+    dataset = create_dataset(folder)
+    extract(dataset, paths, config.Extract(), workers=0)
+    choose(dataset)
+    return dataset
+
+
 def choose(dataset: Dataset, frame_ids: Sequence[str] | None = None) -> None:
     """Select these frames, default all."""
     known = [frame_id for (frame_id,) in dataset.sql("SELECT frame_id FROM frames ORDER BY frame_id").fetchall()]
     kept = set(known if frame_ids is None else frame_ids)
     rows = [{"frame_id": frame_id, "is_kept": frame_id in kept, "reason": "test"} for frame_id in known]
-    dataset.write_table(tables.SELECTION, tables.SELECTION.rows(rows), str(sorted(kept)))
+    dataset.write_table(tables.SELECTION, tables.SELECTION.rows(rows), made_from(dataset, dataset.recipe().select))
+
+
+def selected_anew(dataset: Dataset) -> None:
+    """Let the selection be one of the tables as they are now."""
+    rows = dataset.sql("FROM selection").to_arrow_table()
+    dataset.write_table(tables.SELECTION, rows, made_from(dataset, dataset.recipe().select))
 
 
 def cluster(dataset: Dataset, clusters: Sequence[Sequence[str]]) -> None:
@@ -73,6 +89,7 @@ def cluster(dataset: Dataset, clusters: Sequence[Sequence[str]]) -> None:
         for frame_id in members
     ]
     dataset.write_table(tables.DUPLICATES, tables.DUPLICATES.rows(rows), "test")
+    selected_anew(dataset)
 
 
 def _frames(path: Path, video_id: str, kind: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from apisr_data.errors import DatasetError, MissingStageError, QueryError
 
 @pytest.fixture
 def dataset(tmp_path):
-    made = create_dataset(tmp_path / "it's a [set] *")
+    made = create_dataset(tmp_path / "title=x" / "it's a [set] *")
     made.put_in_force("extract", config.Extract(), "e1")
     sources = [{"video_id": v, "path": f"/{v}.mkv", "kind": "video", "title": "T"} for v in ("aa", "bb")]
     made.write_table(tables.SOURCES, tables.SOURCES.rows(sources), "")
@@ -25,6 +25,10 @@ def test_every_table_is_a_view_even_before_it_is_written(dataset):
     for table in tables.TABLES:
         columns = dataset.sql(f"FROM {table.name}").columns
         assert set(columns) >= {c.name for c in table.columns}
+
+
+def test_a_folder_s_name_adds_no_column(dataset):
+    assert dataset.sql("SELECT DISTINCT title FROM sources").fetchall() == [("T",)]
 
 
 def test_only_parts_of_the_settings_in_force_are_read(dataset):

@@ -15,7 +15,7 @@ from apisr_data.errors import ConfigError, InputError, MissingStageError, UsageE
 from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.formats.as_found import extracted, make_dataset
+from tests.data.datasets import extracted, make_dataset
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_source_that_changed_cannot_be_published(tmp_path: Path, dataset: Data
 
 
 def test_a_recipe_needs_a_manifest(tmp_path: Path, clip: Path) -> None:
-    with pytest.raises(MissingStageError, match=r"manifest\.parquet"):
+    with pytest.raises(MissingStageError, match="apisr-data rescale"):
         replay.write_recipe(make_dataset(tmp_path / "none", {clip: "A"}), tmp_path / "r.parquet")
 
 

@@ -32,6 +32,22 @@ def test_a_dataset_inside_a_source_is_not_its_own_source(tmp_path):
     assert sources.find([tmp_path]).pictures == {}
 
 
+@pytest.mark.parametrize("mark", [".apisr-export", ".apisr-replay"])
+def test_what_was_exported_is_no_source(tmp_path, mark):
+    write(tmp_path / "out" / mark)
+    write(tmp_path / "out" / "train" / "a.png")
+    assert sources.find([tmp_path]).pictures == {}
+
+
+def test_pictures_that_were_seen_before_stay_in_their_batch(tmp_path):
+    pictures = [write(tmp_path / f"{n}.png", bytes([n])) for n in range(3)]
+    before = list(sources.batches(tmp_path, pictures, []))
+    assert [row["pictures"] for row in before] == [["0.png", "1.png", "2.png"]]
+    assert list(sources.batches(tmp_path, pictures[:1], before)) == before
+    new = write(tmp_path / "3.png")
+    assert [row["pictures"] for row in sources.batches(tmp_path, [new], before)][1:] == [["3.png"]]
+
+
 def test_a_file_that_is_named_is_tried_whatever_its_suffix(tmp_path):
     video = write(tmp_path / "episode.dat")
     assert list(sources.find([video]).videos) == [video]

@@ -107,6 +107,32 @@ def test_a_new_video_costs_only_itself(videos, copy, tmp_path):
     assert len(open_dataset(copy).sql("FROM videos").fetchall()) == 4
 
 
+def test_a_long_video_cut_short_is_named_and_its_frames_are_read(sample, tmp_path):
+    cut = tmp_path / "half.mkv"
+    cut.write_bytes(sample.read_bytes()[:2_000_000])
+    result = apisr_data("extract", cut, "-d", tmp_path / "set")
+    assert result.returncode == 1
+    assert "half.mkv: cut short: it ends at 10.2 of 21.5 s" in result.stderr
+    assert open_dataset(tmp_path / "set").sql("SELECT count(*) FROM frames").fetchall() == [(4,)]
+
+
+def test_a_renamed_video_is_known_and_takes_its_new_title(sample, tmp_path):
+    video = Path(shutil.copy(sample, tmp_path / "first.mkv"))
+    assert apisr_data("extract", video, "-d", tmp_path / "set").returncode == 0
+    renamed = video.rename(tmp_path / "second.mkv")
+    result = apisr_data("extract", renamed, "-d", tmp_path / "set")
+    assert "0 new, 1 known already" in result.stdout
+    assert open_dataset(tmp_path / "set").sql("SELECT title FROM videos").fetchall() == [("second",)]
+
+
+def test_images_of_an_older_selection_are_not_exported(copy, tmp_path):
+    assert apisr_data("select", copy, "--per-video", "1").returncode == 0
+    result = apisr_data("export", copy, tmp_path / "out")
+    assert result.returncode == 2
+    assert "apisr-data rescale" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_selection_decodes_no_video(videos, copy, tmp_path):
     hidden = tmp_path / "elsewhere"
     videos.rename(hidden)
@@ -171,6 +197,7 @@ def test_a_video_cut_in_the_middle_gives_its_whole_frames(videos, tmp_path):
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     result = apisr_data("run", cut, "-d", tmp_path / "set", *OPTIONS)
     assert "Traceback" not in result.stderr
+    assert result.returncode == 0  # two seconds of video: what is missing may be an audio track's end
     frames = open_dataset(tmp_path / "set").sql("SELECT count(*) FROM frames").fetchall()[0][0]
     assert 2 <= frames < 6
 

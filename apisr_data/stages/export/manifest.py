@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from apisr_data import config, tables
 from apisr_data.dataset import Dataset
 from apisr_data.stages.export.splits import Item, Split, split
+from apisr_data.stages.rescale import require_current as require_current_images
 
 _STAGES = ("extract", "score", "dedup", "select", "rescale")
 
@@ -35,8 +36,10 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     The columns are those of `tables.MANIFEST` and after them every other column of the scorers.
 
     Raises:
+        MissingStageError: the images are not those of the selection as it is now; none is removed then.
         OSError: the disk is full.
     """
+    require_current_images(dataset)
     settings = settings or config.Export()
     found = dataset.sql(_ROWS).to_arrow_table()
     rows = found.to_pylist()

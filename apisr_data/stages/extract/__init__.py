@@ -16,7 +16,7 @@ from apisr_data.stages.score.one_video import ScoringJob
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same video would give other rows; enters the digest."""
 
 
@@ -64,7 +64,7 @@ def extract(
             read += 1
             frames += outcome.value.frames
             warnings += outcome.value.warnings
-            failed += [InputError(reason) for reason in outcome.value.failed_pictures]
+            failed += [InputError(reason) for reason in outcome.value.errors]
     dataset.refresh()
     if found.ignored:
         log.info("left out %d files that are neither videos nor pictures", found.ignored)
@@ -112,6 +112,6 @@ def _changed_failures(dataset: Dataset, rows: list[dict[str, Any]]) -> set[str]:
 
 def _known_failures(dataset: Dataset, video_ids: set[str]) -> list[InputError]:
     query = """
-        SELECT video_id, reason FROM videos
-        WHERE status = 'failed' OR (kind = 'images' AND decode_errors > 0) ORDER BY reason"""
+        SELECT video_id, if(is_cut_short, concat(path, ': ', reason), reason) AS error FROM videos
+        WHERE status = 'failed' OR is_cut_short OR (kind = 'images' AND decode_errors > 0) ORDER BY error"""
     return [InputError(reason) for video_id, reason in dataset.sql(query).fetchall() if video_id in video_ids]

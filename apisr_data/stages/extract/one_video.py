@@ -49,7 +49,8 @@ class Extracted:
 
     frames: int
     warnings: tuple[str, ...] = ()
-    failed_pictures: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    """What is wrong with an input whose frames were read all the same: pictures that failed, a video cut short."""
 
 
 def extract_video(job: ExtractJob, beat: Beat) -> Extracted:
@@ -112,6 +113,9 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
         fields = _judge_fields(job.path, info, [row["combing"] for row in rows], beat)
 
     told = warnings(scan, len(rows), sum(row["is_corrupt"] for row in rows), fields)
+    cut_short = _cut_short(scan)
+    if cut_short:
+        told.insert(0, cut_short)
     described_colour = colour.describe(info, job.assume_matrix)
     row = {
         "video_id": job.video_id,
@@ -140,9 +144,11 @@ def _extract_video(job: ExtractJob, beat: Beat) -> Extracted:
         "key_frames": scan.key_packets,
         "iframe_method": scan.method,
         "decode_errors": scan.decode_errors,
+        "is_cut_short": cut_short is not None,
     }
     tables.write(tables.VIDEOS.rows([row]), job.parts["videos"])
-    return Extracted(len(rows), tuple(f"{job.path}: {warning}" for warning in told))
+    named = [f"{job.path}: {reason}" for reason in told]
+    return Extracted(len(rows), tuple(named[1:]), tuple(named[:1])) if cut_short else Extracted(len(rows), tuple(named))
 
 
 def _extract_pictures(job: ExtractJob, beat: Beat) -> Extracted:
@@ -192,7 +198,7 @@ def _extract_pictures(job: ExtractJob, beat: Beat) -> Extracted:
         "decode_errors": len(failed),
     }
     tables.write(tables.VIDEOS.rows([row]), job.parts["videos"])
-    return Extracted(count, failed_pictures=tuple(failed))
+    return Extracted(count, errors=tuple(failed))
 
 
 def _observed(
@@ -236,6 +242,17 @@ def warnings(scan: video.Scan, i_frames: int, damaged: int, fields: str | None) 
     if scan.decode_errors:
         told.append(f"the decoder refused {scan.decode_errors} of {len(scan.packets)} packets")
     return told
+
+
+def _cut_short(scan: video.Scan) -> str | None:
+    """That the last packet is shown long before the stated end; an audio track may end some seconds later."""
+    shown = [pts for pts in scan.packets.pts if pts is not None]
+    if not shown or not scan.info.duration_s:
+        return None
+    end_s = float((max(shown) - scan.info.start_time) * scan.info.time_base)
+    if scan.info.duration_s - end_s <= max(2.0, scan.info.duration_s / 20):
+        return None
+    return f"cut short: it ends at {end_s:.1f} of {scan.info.duration_s:.1f} s; the frames until there were read"
 
 
 def frame_id(video_id: str, pts: int | None, packet: int, taken: set[int]) -> str:

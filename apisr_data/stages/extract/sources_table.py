@@ -1,8 +1,5 @@
 """The table of sources: every place where a content was seen, and the title that it goes by."""
 
-import hashlib
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +8,6 @@ import pyarrow.parquet as pq
 from apisr_data import sources, tables, titles
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError
-
-PICTURES_A_BATCH = 500
 
 
 def update_sources(
@@ -50,47 +45,20 @@ def update_sources(
             }
         )
     for folder, pictures in found.pictures.items():
-        batches = [r for r in before.values() if r["path"] == str(folder) and r["kind"] == "images"]
-        rows += _batches(folder, pictures, batches)
+        known_batches = [r for r in before.values() if r["path"] == str(folder) and r["kind"] == "images"]
+        rows += sources.batches(folder, pictures, known_batches)
     for row in rows:
         row |= {"source": None, "licence": "unknown"}
         if overrides and (override := overrides.apply(Path(row["path"]))):
             row |= {k: v for k, v in override.items() if v}
         elif not overrides and (old := before.get((row["path"], row["video_id"]))):
             row |= {k: old[k] for k in ("title", "episode", "source", "licence")}
-    seen = {row["path"] for row in rows}
-    after = [r for r in before.values() if r["path"] not in seen] + rows
+    seen, contents = {row["path"] for row in rows}, {row["video_id"] for row in rows}
+    elsewhere = [r for r in before.values() if r["path"] not in seen]
+    # a file that was renamed or moved is where it is now
+    after = [r for r in elsewhere if r["video_id"] not in contents or Path(r["path"]).exists()] + rows
     table = tables.SOURCES.rows(after).sort_by([("path", "ascending"), ("video_id", "ascending")])
     if not path.exists() or table != pq.read_table(path):
         tables.write(table, path)
         dataset.refresh()
     return rows, failed
-
-
-def _batches(folder: Path, pictures: list[Path], before: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows for a folder's pictures: a batch that is unchanged stays as it is, the other pictures make new ones."""
-    stats = {p.name: p.stat() for p in pictures if p.exists()}
-
-    def row(names: list[str]) -> dict[str, Any]:
-        state = hashlib.blake2b(digest_size=8)
-        for name in names:
-            state.update(f"{name}\0{stats[name].st_size}\0{stats[name].st_mtime_ns}\n".encode())
-        return {
-            "video_id": state.hexdigest(),
-            "path": str(folder),
-            "bytes": sum(stats[n].st_size for n in names),
-            "mtime_ns": max(stats[n].st_mtime_ns for n in names),
-            "kind": "images",
-            "pictures": names,
-            "title": folder.name,
-            "episode": None,
-        }
-
-    left = set(stats)
-    for old in before:
-        if left.issuperset(old["pictures"]) and (same := row(old["pictures"]))["video_id"] == old["video_id"]:
-            left.difference_update(old["pictures"])
-            yield same
-    rest = iter(sorted(left))
-    while names := list(itertools.islice(rest, PICTURES_A_BATCH)):
-        yield row(names)

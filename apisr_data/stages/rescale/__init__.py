@@ -17,9 +17,10 @@ from apisr_data import config, engines, tables
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError, MissingStageError
 from apisr_data.stages import JobProgress, Progress, Report
+from apisr_data.stages.origin import origin_of
 from apisr_data.stages.rescale.geometry import displayed_borders, plan
 from apisr_data.stages.rescale.one_video import Chosen, RescaleJob, rescale_video
-from apisr_data.stages.rescale.origin import origin_of
+from apisr_data.stages.select import require_current as require_current_selection
 
 VERSION = 1
 """Raised whenever the same frame and geometry would give other pixels; enters the images' names."""
@@ -27,6 +28,7 @@ VERSION = 1
 FALLBACK_HEIGHT = 720
 
 _REASONS_SHOWN = 5
+_WITH_FAILURES = " with failures"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 _AGREEING = 0.8
@@ -56,15 +58,13 @@ def rescale(
     """Make the images of the selected frames, and the table that says what became of each.
 
     Raises:
-        MissingStageError: nothing was selected yet.
+        MissingStageError: nothing was selected of the frames as they are now.
         OSError: the disk is full.
     """
-    if not dataset.table_path("selection").exists():
-        raise MissingStageError(f"{dataset.path}: no frames selected yet; run 'apisr-data select {dataset.path}' first")
-    digest = config.digest(settings, str(VERSION))
-    dataset.put_in_force("rescale", settings, digest)
-    made_from = f"{digest} {dataset.digest('extract')} {dataset.fingerprint('selection', 'native_heights')}"
-    if not force and dataset.is_up_to_date("images", made_from) and _is_whole(dataset):
+    require_current_selection(dataset)
+    dataset.put_in_force("rescale", settings, config.digest(settings, str(VERSION)))
+    source = _made_from(dataset, settings)
+    if not force and dataset.is_up_to_date("images", source) and _is_whole(dataset):
         return Report("rescale", "every image is there already", did_nothing=True)
 
     work = _planned(dataset, settings)
@@ -72,13 +72,32 @@ def rescale(
     reused = work.take(known)
     failed = _make(dataset, work, workers, hang_timeout_s, progress)
     rows = [work.rows[frame_id] for frame_id in sorted(work.rows)]
-    dataset.write_table(tables.IMAGES, tables.IMAGES.rows(rows), "" if failed else made_from)
+    dataset.write_table(tables.IMAGES, tables.IMAGES.rows(rows), source + _WITH_FAILURES if failed else source)
 
     made = sum(1 for row in rows if row.get("image")) - reused
     refused = len(rows) - reused - made - len(failed)
     summary = f"{made:,} images made, {reused:,} there already, {refused:,} refused, {len(failed):,} failed"
     errors = list({str(error): error for error in failed.values()}.values())
     return Report("rescale", summary, failed=errors, warnings=work.warnings)
+
+
+def require_current(dataset: Dataset) -> None:
+    """Make sure that the images are those of the selection and settings as they are now, failures aside.
+
+    Raises:
+        MissingStageError: they are not.
+    """
+    source = _made_from(dataset, dataset.recipe().rescale)
+    if not any(dataset.is_up_to_date("images", known) for known in (source, source + _WITH_FAILURES)):
+        raise MissingStageError(
+            f"{dataset.path}: no images of the selection as it is now; run 'apisr-data rescale {dataset.path}' first"
+        )
+
+
+def _made_from(dataset: Dataset, settings: config.Rescale) -> str:
+    """What names these settings and everything that the images are made of."""
+    inputs = dataset.fingerprint("selection", "native_heights")
+    return f"{config.digest(settings, str(VERSION))} {dataset.digest('extract')} {inputs}"
 
 
 def assumed_matrix(dataset: Dataset) -> config.Matrix | None:

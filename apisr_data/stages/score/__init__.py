@@ -9,6 +9,7 @@ from apisr_data.dataset import Dataset
 from apisr_data.errors import ConfigError, FetchError, InputError, MissingStageError
 from apisr_data.scorers import icnet
 from apisr_data.stages import JobProgress, Progress, Report
+from apisr_data.stages.origin import origin_of
 from apisr_data.stages.score.one_video import ScoreJob, ScoringJob, score_video
 
 log = logging.getLogger(__name__)
@@ -68,24 +69,31 @@ def score(
     put_in_force(dataset, scoring)
     extracted = config.Extract.model_validate(dataset.settings("extract", config.Extract) or config.Extract())
     done = set() if force else dataset.done("score")
-    query = "SELECT video_id, path, i_frames, kind FROM videos WHERE status = 'done' ORDER BY path"
+    query = "SELECT video_id, i_frames, kind FROM videos WHERE status = 'done' ORDER BY path"
     videos = dataset.sql(query).fetchall()
-    frames = {video_id: i_frames for video_id, _, i_frames, _ in videos}
-    jobs = [
-        ScoreJob(
-            path=Path(path),
-            video_id=video_id,
-            frames_part=dataset.part("frames", video_id),
-            is_video=kind == "video",
-            scoring=scoring.for_video(dataset, video_id),
-            exact=extracted.exact,
-            assume_matrix=extracted.assume_matrix,
-        )
-        for video_id, path, _, kind in videos
-        if video_id not in done
-    ]
-    on_progress = JobProgress(progress, "score", {job.video_id: frames[job.video_id] for job in jobs}, "frames")
+    frames = {video_id: i_frames for video_id, i_frames, _ in videos}
+    jobs: list[ScoreJob] = []
     failed: list[InputError] = []
+    for video_id, _, kind in videos:
+        if video_id in done:
+            continue
+        origin = origin_of(dataset, video_id)
+        if isinstance(origin, InputError):
+            failed.append(origin)
+            continue
+        jobs.append(
+            ScoreJob(
+                path=origin.path,
+                video_id=video_id,
+                frames_part=dataset.part("frames", video_id),
+                is_video=kind == "video",
+                scoring=scoring.for_video(dataset, video_id),
+                exact=extracted.exact,
+                assume_matrix=extracted.assume_matrix,
+            )
+        )
+    known = len(videos) - len(jobs) - len(failed)
+    on_progress = JobProgress(progress, "score", {job.video_id: frames[job.video_id] for job in jobs}, "frames")
     for outcome in engines.run(
         score_video, jobs, workers=workers, hang_timeout_s=hang_timeout_s, on_progress=on_progress
     ):
@@ -95,9 +103,9 @@ def score(
     dataset.refresh()
     write_native_heights(dataset)
     scored = sum(frames[job.video_id] for job in jobs)
-    summary = f"{scored:,} frames by {scoring.settings.scorer}; inputs: {len(videos) - len(jobs):,} scored already"
+    summary = f"{scored:,} frames by {scoring.settings.scorer}; inputs: {known:,} scored already"
     remarks = [scoring.remark] if jobs and scoring.remark else []
-    return Report("score", summary, did_nothing=not jobs, failed=failed, warnings=remarks)
+    return Report("score", summary, did_nothing=not jobs and not failed, failed=failed, warnings=remarks)
 
 
 def write_native_heights(dataset: Dataset) -> None:

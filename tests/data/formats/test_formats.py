@@ -15,7 +15,7 @@ from apisr_data.formats import webdataset as module
 from apisr_data.stages.export import export
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.formats.as_found import make_dataset
+from tests.data.datasets import make_dataset
 
 
 @pytest.fixture(scope="module")

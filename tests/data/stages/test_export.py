@@ -17,8 +17,7 @@ from apisr_data.stages.export import check_target, export
 from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from tests.data import clips
-from tests.data.datasets import choose, cluster
-from tests.data.formats.as_found import make_dataset
+from tests.data.datasets import choose, cluster, make_dataset
 
 FORMATS = ("folder", "webdataset", "huggingface", "basicsr")
 QUARTER = Export(val_fraction=0.25)
@@ -85,6 +84,7 @@ def test_the_manifest_leaves_out_what_could_not_be_made(tmp_path: Path, videos: 
 def test_splits_follow_titles_and_clusters(dataset: Dataset) -> None:
     ids = write_manifest(dataset, QUARTER).table.to_pandas().groupby("title")["frame_id"].first().tolist()
     cluster(dataset, [ids[:2]])
+    rescale(dataset, dataset.recipe().rescale, workers=0)
     table = write_manifest(dataset, QUARTER).table.to_pandas()
     assert (table.groupby("title")["split"].nunique() == 1).all()
     assert table[table.frame_id.isin(ids[:2])]["split"].nunique() == 1

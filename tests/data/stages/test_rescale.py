@@ -17,8 +17,7 @@ from apisr_data.stages.export.manifest import write_manifest
 from apisr_data.stages.rescale import rescale
 from apisr_data.stages.rescale.geometry import Geometry, displayed_borders, plan, render
 from tests.data import clips
-from tests.data.datasets import BORDERS, choose
-from tests.data.formats.as_found import extracted, make_dataset
+from tests.data.datasets import BORDERS, choose, extracted, make_dataset, selected_anew
 
 SMALL = Rescale(height=48)
 
@@ -133,6 +132,7 @@ def test_a_dark_frame_has_the_borders_that_its_video_has(tmp_path: Path) -> None
     rows[2] |= {"border_top": 0, "border_bottom": 0}
     tables.write(tables.FRAMES.with_columns(BORDERS).rows(rows), part)
     dataset.refresh()
+    selected_anew(dataset)
     rescale(dataset, Rescale(height=96), workers=0)
     assert dataset.sql("SELECT DISTINCT height, crop_top FROM images").fetchall() == [(64, 16)]
 
@@ -291,6 +291,7 @@ def test_a_second_place_of_the_same_video_is_used(tmp_path: Path, clip: Path) ->
     moved = gone.rename(tmp_path / "moved.mkv")
     tables.write(tables.SOURCES.rows([*rows, {**rows[0], "path": str(moved)}]), dataset.table_path("sources"))
     dataset.refresh()
+    selected_anew(dataset)
     assert not rescale(dataset, SMALL, workers=0).failed
 
 

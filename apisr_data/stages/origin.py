@@ -9,7 +9,6 @@ from typing import Any
 from apisr_data import sources
 from apisr_data.dataset import Dataset
 from apisr_data.errors import InputError
-from apisr_data.stages.extract.sources_table import _batches
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def _lost_pictures(dataset: Dataset, folder: Path, row: dict[str, Any]) -> dict[
     Where neither tells which one changed (two changed places, say), none can be trusted.
     """
     names: list[str] = row["pictures"]
-    if any(batch["video_id"] == row["video_id"] for batch in _batches(folder, [folder / n for n in names], [])):
+    if any(batch["video_id"] == row["video_id"] for batch in sources.batches(folder, [folder / n for n in names], [])):
         return {}
     query = "SELECT image_name, packet_bytes FROM frames WHERE video_id = ?"
     sizes = dict(dataset.sql(query, [row["video_id"]]).fetchall())
