@@ -66,7 +66,9 @@ def run(
     yield score(dataset, scoring, workers=workers, hang_timeout_s=hang_timeout_s, progress=progress)
     yield dedup(dataset, recipe.dedup, progress=progress)
     yield select(dataset, recipe.select, overrides=overrides_csv)
-    yield rescale(dataset, recipe.rescale, workers=workers, hang_timeout_s=hang_timeout_s, progress=progress)
+    yield rescale(
+        dataset, recipe.rescale, workers=workers, hang_timeout_s=hang_timeout_s, force=force, progress=progress
+    )
     write_manifest(dataset, recipe.export)
     if export_to is not None:
         yield export(dataset, export_to, recipe.export, workers=workers, progress=progress)
