@@ -12,7 +12,7 @@ A part is current when its digest is the stage's and its video is in `sources`; 
 import hashlib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import tomli_w
 from apisr_data import tables
 from apisr_data.config import Recipe, Settings, parse
 from apisr_data.errors import DatasetError, MissingStageError, QueryError
+from apisr_data.views import connect, refuse_damaged
 
 FORMAT = 1
 
@@ -37,7 +38,6 @@ STAGE_OF_TABLE = {
     "descale": "score",
     "scores": "score",
 }
-_NAMED = 5
 _DONE_TABLE = {"extract": "videos", "score": "scores"}  # the table that a stage writes last for a video
 
 
@@ -121,7 +121,7 @@ class Dataset:
         path = self.table_path(table)
         if not path.exists():
             return False
-        _refuse_damaged([path])
+        refuse_damaged([path])
         return (pq.read_schema(path).metadata or {}).get(b"made_from") == made_from.encode()
 
     def fingerprint(self, *names: str) -> str:
@@ -145,7 +145,7 @@ class Dataset:
             DatasetError: a table's file is empty or cut off.
         """
         if self._connection is None:
-            self._connection = _connect(self)
+            self._connection = connect(self.path, {t.name: self._files(t) for t in tables.TABLES})
         return self._connection
 
     def sql(self, query: str, parameters: Mapping[str, object] | list[object] | None = None) -> duckdb.DuckDBPyRelation:
@@ -160,8 +160,15 @@ class Dataset:
         path = self.table_path("manifest")
         if not path.exists():
             raise MissingStageError(f"{path}: not written yet; run 'apisr-data run' or 'apisr-data export' first")
-        _refuse_damaged([path])
+        refuse_damaged([path])
         return pq.read_table(path)
+
+    def _files(self, table: tables.Table) -> list[Path]:
+        """The current files of a table."""
+        if table.is_per_video:
+            return self.parts(table.name)
+        path = self.table_path(table.name)
+        return [path] if path.exists() else []
 
     def refresh(self) -> None:
         """Let the views see what was written since the connection was made."""
@@ -199,7 +206,7 @@ class Dataset:
         path = self.table_path("sources")
         if not path.exists():
             return set()
-        _refuse_damaged([path])
+        refuse_damaged([path])
         return set(pq.read_table(path, columns=["video_id"]).column(0).to_pylist())
 
     def _folder(self, table: str) -> Path:
@@ -216,7 +223,7 @@ class Dataset:
 
     def _has_failed(self, video_id: str) -> bool:
         path = self.part("videos", video_id)
-        _refuse_damaged([path])
+        refuse_damaged([path])
         statuses: list[str] = pq.read_table(path, columns=["status"]).column(0).to_pylist()
         return statuses == ["failed"]
 
@@ -274,56 +281,3 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
         temporary.replace(path / "dataset.toml")
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _connect(dataset: Dataset) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:")
-    connection.execute("CREATE SCHEMA parts")
-    folder = as_pattern(dataset.path.resolve()).replace("'", "''")
-    for table in tables.TABLES:
-        one = dataset.table_path(table.name)
-        files = dataset.parts(table.name) if table.is_per_video else [one] if one.exists() else []
-        _refuse_damaged(files)
-        name = "parts.videos" if table.name == "videos" else table.name
-        if files:
-            listed = ", ".join(f"'{folder}/{f.relative_to(dataset.path).as_posix()}'" for f in files)
-            connection.execute(
-                f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
-            )
-        else:
-            empty = table.schema.empty_table()  # noqa: F841 -- DuckDB finds it by name
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM empty")  # noqa: S608
-    connection.execute(
-        """CREATE VIEW videos AS
-        SELECT v.*, s.kind, s.path, s.title, s.episode, s.source, s.licence,
-            n.height AS native_height, n.kernel AS native_kernel, n.confidence AS native_confidence
-        FROM parts.videos v
-        JOIN (SELECT * FROM sources QUALIFY row_number() OVER (PARTITION BY video_id ORDER BY path) = 1) s
-        USING (video_id)
-        LEFT JOIN native_heights n ON n.title = s.title AND n.source_height = v.height"""
-    )
-    return connection
-
-
-def _refuse_damaged(files: Iterable[Path]) -> None:
-    """Raise a DatasetError that names the files (five at most) that are empty, cut off or overwritten at their end.
-
-    DuckDB opens the files of a view when rows are asked for, which is too late for a message of ours.
-    """
-    damaged = [f for f in files if not _has_end(f)]
-    if damaged:
-        more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
-        them = "it" if len(damaged) == 1 else "them"
-        raise DatasetError(f"{', '.join(map(str, damaged[:_NAMED]))}{more}: damaged; delete {them} and run again")
-
-
-def _has_end(parquet: Path) -> bool:
-    with parquet.open("rb", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 4, 0))
-        return size >= 12 and file.read(4) == b"PAR1"  # head, length of the footer and tail take 12
-
-
-def as_pattern(path: Path) -> str:
-    """The pattern that matches `path` alone: DuckDB takes every path for one."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))

@@ -2,8 +2,9 @@
 
 import duckdb
 
-from apisr_data.dataset import Dataset, as_pattern
+from apisr_data.dataset import Dataset
 from apisr_data.errors import QueryError
+from apisr_data.views import as_pattern
 
 
 def query(dataset: Dataset, sql: str) -> duckdb.DuckDBPyRelation:
