@@ -147,9 +147,10 @@ def _check_images(dataset: Dataset, manifest: Manifest) -> None:
 def _warnings(manifest: Manifest) -> list[str]:
     rows = manifest.table
     warnings = [manifest.split.rule] if not manifest.split.is_by_title else []
-    unknown = rows.filter(pc.equal(rows["licence"], "unknown"))["title"].unique()
-    if len(unknown):
-        warnings.append(f"the licence of {len(unknown):,} titles is unknown; name it with --titles")
+    unknown = sorted(rows.filter(pc.equal(rows["licence"], "unknown"))["title"].unique().to_pylist())
+    if unknown:
+        more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+        warnings.append(f"licence not known: {unknown[0]}{more}; name it with --titles")
     return warnings
 
 

@@ -36,7 +36,7 @@ _LOADING = {
 _CARD = """{header}
 # Anime frames for super-resolution
 
-{count} {kind} from {titles} titles, RGB, lossless PNG: {splits}.
+{count} {kind} from {titles}, RGB, lossless PNG: {splits}.
 Sizes in px: {sizes}{more_sizes}.
 
 ## Intended use
@@ -73,6 +73,7 @@ each stretch of time chosen and decoded again, freed of borders, and brought to 
 def card(dataset: Dataset, manifest: pa.Table, settings: config.Export, split_rule: str) -> str:
     """The card as Markdown, for the Hugging Face Hub and for people."""
     rows = manifest.select(["split", "title", "source", "licence", "width", "height"]).to_pylist()
+    titles = len({row["title"] for row in rows})
     in_force = {name: found for name, model in _STAGES.items() if (found := dataset.settings(name, model))}
     stages = {
         name: s.model_dump(mode="json", exclude_none=True) for name, s in (in_force | {"export": settings}).items()
@@ -83,7 +84,7 @@ def card(dataset: Dataset, manifest: pa.Table, settings: config.Export, split_ru
         header=_header(rows, settings),
         count=f"{len(rows):,}",
         kind=f"tiles of {settings.tile} px" if settings.tile else "images",
-        titles=f"{len({row['title'] for row in rows}):,}",
+        titles=f"{titles:,} title{'s' if titles != 1 else ''}",
         splits=", ".join(f"{count:,} {split}" for split, count in sorted(splits.items())),
         sizes=", ".join(f"{size} ({count:,})" for size, count in sizes.most_common(8)),
         more_sizes=f" and {len(sizes) - 8:,} more sizes" if len(sizes) > 8 else "",
