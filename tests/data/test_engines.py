@@ -36,9 +36,9 @@ def test_a_failing_input_fails_alone_and_by_name(workers, does, message):
 
 
 def test_a_silent_worker_is_stopped_and_its_video_named():
-    outcomes = run([Task(Path("a.mkv")), Task(Path("bad.mkv"), "hang"), Task(Path("b.mkv"))], 1, hang_timeout_s=4.0)
+    outcomes = run([Task(Path("a.mkv")), Task(Path("bad.mkv"), "hang"), Task(Path("b.mkv"))], 1, hang_timeout_s=6.0)
     assert isinstance(outcomes["bad.mkv"].error, HangError)
-    assert str(outcomes["bad.mkv"].error) == "bad.mkv: the decoder did not answer for 4 s and was stopped"
+    assert str(outcomes["bad.mkv"].error) == "bad.mkv: the decoder did not answer for 6 s and was stopped"
     assert outcomes["a.mkv"].value == outcomes["b.mkv"].value == 2
 
 
