@@ -76,11 +76,13 @@ def test_the_sample_becomes_a_training_set(sample, tmp_path):
     assert {row["split"] for row in manifest} == {"train", "val"}
 
 
-def test_the_sample_s_title_card_and_fade_score_last(sample, tmp_path):
-    assert apisr_data("run", sample, "-d", tmp_path / "set", *OPTIONS).returncode == 0
-    query = "SELECT packet, round(time_s) AS time_s FROM frames JOIN scores USING (frame_id) ORDER BY complexity"
-    result = apisr_data("query", tmp_path / "set", query, "--format", "json")
-    assert len(json.loads(result.stdout)) == 8
+def test_the_sample_s_title_card_scores_last(sample, tmp_path):
+    assert apisr_data("extract", sample, "-d", tmp_path / "set").returncode == 0
+    assert apisr_data("score", tmp_path / "set", "--scorer", "detail").returncode == 0
+    query = "SELECT packet FROM frames JOIN scores USING (frame_id) ORDER BY complexity"
+    rows = json.loads(apisr_data("query", tmp_path / "set", query, "--format", "json").stdout)
+    assert len(rows) == 8
+    assert rows[0] == {"packet": 312}  # at 13 s, as a look at the clip shows
 
 
 def test_every_frame_has_a_verdict_and_a_reason(done):

@@ -236,7 +236,7 @@ def warnings(scan: video.Scan, i_frames: int, damaged: int, fields: str | None) 
     if scan.info.duration_s and i_frames < scan.info.duration_s / SPARSE_S:
         told.append(f"only {i_frames} I-frames in {scan.info.duration_s:.0f} s (intra refresh?); see docs/i-frames.md")
     if fields in ("interlaced", "telecine"):
-        told.append(f"{fields} video: frames that show combing are not selected")
+        told.append(f"{fields} video: the policy 'diverse' drops frames that show combing")
     if damaged:
         told.append(f"{damaged} of {i_frames} I-frames are damaged and will not be selected")
     if scan.decode_errors:
