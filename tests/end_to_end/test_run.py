@@ -210,7 +210,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(videos, done, tmp_path, num
     folder = Path(shutil.copytree(videos, tmp_path / videos.name))
     dataset = tmp_path / "set"
     command = [sys.executable, "-m", "apisr_data.cli", "run", folder, "-d", dataset, "--recipe", "curate_quick"]
-    process = subprocess.Popen([*map(str, command), "--workers", "1"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*map(str, command), "--workers", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(dataset.glob("tables/videos/[!.]*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.01)
