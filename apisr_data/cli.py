@@ -1,8 +1,5 @@
 """apisr-data: curate a super-resolution training set from anime videos. Parses, calls, prints."""
 
-import errno
-import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from apisr_data.command import make_app
+from apisr_data.command import run as run_command
 from apisr_data.errors import ApisrError, QueryError, UsageError
 
 if TYPE_CHECKING:  # every command imports what it needs, so that --help answers at once
@@ -22,14 +21,7 @@ if TYPE_CHECKING:  # every command imports what it needs, so that --help answers
 
     S = TypeVar("S", bound=Settings)
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Turn anime videos into a curated super-resolution training set.",
-)
+app = make_app("Turn anime videos into a curated super-resolution training set.")
 
 DatasetPath = Annotated[Path, typer.Argument(help="The dataset folder.", metavar="DATASET", show_default=False)]
 Sources = Annotated[
@@ -66,26 +58,6 @@ Overrides = Annotated[
         exists=True, dir_okay=False, help="CSV: frame_id, is_kept, reason; wins over every rule, and is remembered."
     ),
 ]
-
-
-_KEPT = "what was done is kept, and the same command goes on from there"
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        print(f"apisr {version('apisr')}")  # noqa: T201
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
 
 
 class Form(StrEnum):
@@ -426,39 +398,8 @@ def query(
 
 
 def main() -> None:
-    """Run the command; the exit status is 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        status_ = app(standalone_mode=False)
-    except UsageError as error:
-        status_ = _fail(error, 2)
-    except ApisrError as error:
-        status_ = _fail(error, 1)
-    except KeyboardInterrupt:
-        status_ = 130
-    except OSError as error:
-        status_ = _fail(f"{error}; {_KEPT}" if error.errno == errno.ENOSPC else error, 1)
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # not the parser's
-            raise
-        told = error.format_message()
-        is_usage = told.startswith("Usage:")  # nothing was asked for
-        status_ = 2 if is_usage else _fail(f"{told} (-h shows the usage)", 2)
-        if is_usage:
-            print(told, file=sys.stderr)  # noqa: T201
-    if status_ == 130:  # the parser tells an interruption by its status
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _fail(f"interrupted; {_KEPT}", 130)
-    sys.exit(status_ if isinstance(status_, int) else 0)
-
-
-def _fail(error: object, status: int) -> int:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201
-    return status
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    """Run the command."""
+    run_command(app)
 
 
 def _set_up(verbose: bool) -> None:

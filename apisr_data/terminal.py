@@ -7,14 +7,15 @@ import math
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from apisr_data.stages import Report
+if TYPE_CHECKING:
+    from apisr_data.stages import Report
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -68,7 +69,7 @@ def _amount(value: float, unit: str) -> str:
     return f"{value / 1e9:.2f} GB" if value >= 1e9 else f"{value / 1e6:.1f} MB"
 
 
-def show(report: Report) -> None:
+def show(report: "Report") -> None:
     """One line on what a stage did; each failure and warning by name on stderr."""
     mark = "=" if report.did_nothing else "+"
     OUT.print(f"{mark} {report.stage:<8} {report.summary}")
@@ -128,7 +129,8 @@ def set_up_logging(*, is_verbose: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[_Above(logging.NOTSET)], force=True
     )
-    logging.getLogger("apisr_data").setLevel(logging.DEBUG if is_verbose else logging.WARNING)
+    for package in ("apisr_data", "apisr_model"):
+        logging.getLogger(package).setLevel(logging.DEBUG if is_verbose else logging.WARNING)
 
 
 class _Above(logging.Handler):

@@ -1,6 +1,5 @@
 """Pictures to score, and weights for ICNet that anyone can make again."""
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,39 +44,13 @@ def drawing() -> Image:
 
 
 @pytest.fixture(scope="session")
-def fill() -> Callable[[object], object]:
-    """Fills a torch module as the golden outputs were made, and returns it in eval mode."""
-
-    def fill(network):
-        import torch
-
-        with torch.no_grad():
-            for key, tensor in network.state_dict().items():
-                if tensor.is_floating_point():
-                    tensor.copy_(torch.from_numpy(_numbers(key, tuple(tensor.shape))))
-        return network.eval()
-
-    return fill
-
-
-@pytest.fixture(scope="session")
-def weights(fill, tmp_path_factory) -> Path:
+def weights(tmp_path_factory) -> Path:
     """A `ck.pth` with reproducible numbers."""
     import torch
 
     from apisr_data.scorers._icnet_network import IcNet
+    from tests.filled import fill
 
     path = tmp_path_factory.mktemp("cache") / "ck.pth"
     torch.save(fill(IcNet()).state_dict(), path)
     return path
-
-
-def _numbers(key: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    noise = np.random.default_rng(zlib.crc32(f"apisr:{key}".encode())).standard_normal(shape).astype(np.float32)
-    if key.endswith("running_var"):
-        return 1 + 0.2 * np.abs(noise)
-    if key.endswith("running_mean"):
-        return 0.1 * noise
-    if len(shape) >= 2:
-        return noise / np.float32(np.sqrt(np.prod(shape[1:])))
-    return 1 + 0.1 * noise if key.endswith("weight") else 0.05 * noise

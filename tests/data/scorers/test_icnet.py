@@ -10,6 +10,7 @@ from apisr_data import scorers
 from apisr_data.errors import FetchError, UsageError
 from apisr_data.scorers import icnet
 from apisr_data.scorers._icnet_network import IcNet, prepare
+from tests.filled import fill
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -26,7 +27,7 @@ def inputs(golden):
 
 
 @pytest.fixture(scope="module")
-def network(fill):
+def network():
     return fill(IcNet())
 
 
@@ -49,7 +50,7 @@ def test_score_and_map_are_the_authors(network, golden, inputs):
     assert map_.numpy() == pytest.approx(golden["map"], abs=1e-6)
 
 
-def test_the_prepared_network_gives_the_same(fill, golden, inputs):
+def test_the_prepared_network_gives_the_same(golden, inputs):
     network = prepare(fill(IcNet()))
     with torch.inference_mode():
         score, map_ = network(inputs)
@@ -59,7 +60,7 @@ def test_the_prepared_network_gives_the_same(fill, golden, inputs):
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network.modules())
 
 
-def test_bfloat16_is_within_a_hundredth(fill, golden, inputs):
+def test_bfloat16_is_within_a_hundredth(golden, inputs):
     network = prepare(fill(IcNet()), dtype=torch.bfloat16)
     with torch.inference_mode():
         score = network.score(inputs.bfloat16())

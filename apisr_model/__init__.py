@@ -1,0 +1,1 @@
+"""Anime super-resolution: the paper's network and its kin, trained, evaluated and run."""

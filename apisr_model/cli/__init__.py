@@ -1,0 +1,21 @@
+"""apisr-model: train, evaluate and run anime super-resolution. One file a command; they parse, call and print."""
+
+from apisr_data.command import make_app
+from apisr_data.command import run as run_command
+from apisr_model.cli import convert, doctor, train, upscale, weights
+
+app = make_app("Upscale pictures and videos, and train and examine the networks that do.")
+app.command()(upscale.upscale)
+app.add_typer(weights.app, name="weights")
+app.command()(convert.convert)
+app.command()(train.train)
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""`apisr-model convert`."""
+
+
+def convert() -> None:
+    """Not written yet."""
+    raise NotImplementedError

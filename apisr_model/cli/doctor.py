@@ -1,0 +1,6 @@
+"""`apisr-model doctor`."""
+
+
+def doctor() -> None:
+    """Not written yet."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""`apisr-model train`."""
+
+
+def train() -> None:
+    """Not written yet."""
+    raise NotImplementedError

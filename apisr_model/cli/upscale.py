@@ -1,0 +1,6 @@
+"""`apisr-model upscale`."""
+
+
+def upscale() -> None:
+    """Not written yet."""
+    raise NotImplementedError
