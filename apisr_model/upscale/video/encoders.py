@@ -1,0 +1,261 @@
+"""Which encoder a codec's name means here, with which settings, and whether it opens on this machine.
+
+A name is a codec (h264, hevc, av1, ffv1) or any of libav's video encoders (h264_nvenc, prores_ks, ...). Every encoder
+is opened once before any work, at the size it will see, so that what cannot be done is told at the start.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import av.logging
+from av.codec.codec import PixFmtLoss, find_best_pix_fmt_of_list
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+from apisr_data.errors import UsageError
+from apisr_model.errors import DeviceError
+
+CODECS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "ffv1": "ffv1"}
+
+# The network costs far more than the encoder, so the presets lean to quality; the quality factors are those at which
+# drawn lines stay free of visible noise around them.
+_DEFAULTS: dict[str, dict[str, str]] = {
+    "libx264": {"preset": "medium", "tune": "animation", "crf": "17"},
+    "libx265": {"preset": "medium", "tune": "animation", "crf": "18"},
+    "libsvtav1": {"preset": "6", "crf": "24"},
+    "libvpx-vp9": {"crf": "20", "b": "0", "row-mt": "1"},
+    "mpeg4": {"flags": "+qscale", "global_quality": "236"},
+    "ffv1": {"level": "3", "slicecrc": "1", "g": "1"},
+}
+_HARDWARE_DEFAULTS = {"nvenc": {"preset": "p5", "tune": "hq", "rc": "vbr", "b": "0"}, "amf": {"rc": "cqp"}}
+_HARDWARE_QUALITY = 19
+_HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox", "vaapi", "mf", "v4l2m2m", "vulkan", "rkmpp")
+_LAMBDA_PER_QSCALE = 118  # FF_QP2LAMBDA
+_LOSSY, _LOSSLESS = 2, 4  # AV_CODEC_PROP_*
+# What an encoder says of a key or value inside x264-params and its like, which libav only warns of.
+_NOT_UNDERSTOOD = ("Unknown option", "Error parsing option", "Invalid value for")
+_LOSSES = {
+    PixFmtLoss.DEPTH: "fewer bits a sample",
+    PixFmtLoss.RESOLUTION: "coarser chroma",
+    PixFmtLoss.COLORSPACE: "another colour space",
+}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the user asked for."""
+
+    codec: str = "auto"
+    """auto, h264, hevc, av1, ffv1 or the name of one of libav's encoders. auto: h264, and hevc for 10 bits, as hardly
+    any device decodes 10-bit H.264."""
+    crf: int | None = None
+    """Quality, lower is better; each encoder is told under its own name (cq, global_quality, ...)."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the encoder by libav's names, and `pix_fmt`; they win over our defaults."""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What every picture of a stream has in common; colour fields are H.273 codes, as PyAV gives them."""
+
+    size: tuple[int, int]
+    time_base: Fraction
+    frame_rate: Fraction
+    sample_aspect_ratio: Fraction = Fraction(1)
+    colorspace: int = 2
+    color_range: int = 0
+    color_primaries: int = 2
+    color_trc: int = 2
+    siting: str | None = None
+    """left, center or topleft; None: not told."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder of this machine with all of its settings."""
+
+    name: str
+    codec: str
+    pixel_format: str
+    options: Mapping[str, str]
+    loss: str | None = None
+    """What of the source's sample format the encoder cannot keep; None: nothing is lost."""
+
+    def set_up(self, context: VideoCodecContext, coded: Coded) -> None:
+        """Give a context that is not open yet everything that it has to know."""
+        context.width, context.height = coded.size
+        context.pix_fmt = self.pixel_format
+        context.time_base, context.framerate = coded.time_base, coded.frame_rate
+        context.sample_aspect_ratio = coded.sample_aspect_ratio
+        context.colorspace, context.color_range = coded.colorspace, coded.color_range
+        context.color_primaries, context.color_trc = coded.color_primaries, coded.color_trc
+        context.bit_rate = 0
+        has_chroma_grid = "420" in self.pixel_format or self.pixel_format in ("nv12", "p010le")
+        siting = {"chroma_sample_location": coded.siting} if coded.siting and has_chroma_grid else {}
+        context.options = {**siting, **self.options}
+
+    def opened(self, coded: Coded, *, has_global_header: bool = True) -> VideoCodecContext:
+        """A fresh encoder.
+
+        Raises:
+            DeviceError: it does not open on this machine, or not at this size.
+            UsageError: an option is unknown to it, or a value of one is.
+        """
+        if self.name == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder reads no other switch
+        context = av.CodecContext.create(self.name, "w")
+        assert isinstance(context, VideoCodecContext)
+        self.set_up(context, coded)
+        if has_global_header:
+            context.flags |= Flags.global_header
+        told, level = [], av.logging.get_level()
+        av.logging.set_level(av.logging.WARNING)
+        try:
+            with av.logging.Capture() as told:
+                context.open()
+        except (av.FFmpegError, ValueError) as error:
+            said = "; ".join(line.strip() for _, _, line in told) or str(error)
+            if any("rror setting" in line for _, _, line in told):
+                raise UsageError(f"encoder {self.name}: {said}") from None
+            width, height = coded.size
+            raise DeviceError(
+                f"encoder {self.name} cannot be opened here at {width}x{height}, {self.pixel_format}: {said}; "
+                f"{_what_there_is()}"
+            ) from None
+        finally:
+            av.logging.set_level(level)
+        self._refuse_unused(context, [line.strip() for _, _, line in told])
+        return context
+
+    def _refuse_unused(self, context: VideoCodecContext, told: list[str]) -> None:
+        for key in context.options:  # what the encoder took is gone from here
+            known = [option.name for option in _options_of(self.name)]
+            close = difflib.get_close_matches(key, known, 3, 0.4) or sorted(known)[:20]
+            raise UsageError(f"encoder {self.name} has no option '{key}'; near it: {', '.join(close)}")
+        for line in told:
+            if any(line.startswith(start) for start in _NOT_UNDERSTOOD):
+                raise UsageError(f"encoder {self.name}: {line}")
+
+
+@dataclass(frozen=True)
+class Availability:
+    """One encoder and whether it opens here."""
+
+    name: str
+    codec: str
+    reason: str | None
+    """Why it does not open; None: it does."""
+
+
+def resolve(
+    encoding: Encoding,
+    *,
+    bits: int,
+    size: tuple[int, int],
+    frame_rate: Fraction | None,
+    chroma: str = "420",
+) -> Encoder:
+    """The encoder that `encoding` means for pictures of 8 or 10 `bits` and 4:2:0, 4:2:2 or 4:4:4 `chroma`, opened once.
+
+    Raises:
+        DeviceError: libav here has no such encoder, or it does not open; the message names what there is.
+        UsageError: an unknown option, or a quality for an encoder that has none.
+    """
+    codec = encoding.codec if encoding.codec != "auto" else "hevc" if bits > 8 else "h264"
+    name = CODECS.get(codec, codec)
+    try:
+        found = av.Codec(name, "w")
+    except ValueError:
+        found = None
+    if found is None or found.type != "video":
+        raise DeviceError(f"libav here has no video encoder '{name}'; {_what_there_is()}")
+    wanted = f"yuv{chroma}p" + ("10le" if bits > 8 else "")
+    options = dict(encoding.options)
+    pixel_format, loss = _pixel_format(found, wanted, options.pop("pix_fmt", None))
+    encoder = Encoder(name, found.canonical_name, pixel_format, _with_defaults(found, encoding.crf, options), loss)
+    rate = frame_rate or Fraction(24)
+    encoder.opened(Coded(size, 1 / rate, rate))
+    return encoder
+
+
+def available() -> list[Availability]:
+    """The encoders behind `CODECS` and every hardware encoder of these codecs, each tried at 320x240."""
+    found = []
+    for name in _names():
+        codec = av.Codec(name, "w")
+        reason = None
+        try:
+            resolve(Encoding(name), bits=8, size=(320, 240), frame_rate=Fraction(24))
+        except (DeviceError, UsageError) as error:
+            reason = str(error).partition(": ")[2].rpartition("; there are")[0] or str(error)
+        found.append(Availability(name, codec.canonical_name, reason))
+    return found
+
+
+def _names() -> list[str]:
+    """Our encoders and the hardware ones that libav was built with."""
+    names = [name for name in CODECS.values() if name in av.codec.codecs_available]
+    hardware = (f"{codec}_{kind}" for codec in CODECS for kind in _HARDWARE)
+    return names + [name for name in hardware if name in av.codec.codecs_available]
+
+
+def _what_there_is() -> str:
+    return f"there are {', '.join(CODECS)}, and by name {', '.join(_names())}"
+
+
+def _options_of(name: str) -> list[av.codec.context.CodecOption]:
+    supported = av.CodecContext.create(name, "w").supported_options
+    return [*supported.private, *supported.generic]
+
+
+def _pixel_format(codec: av.Codec, wanted: str, asked: str | None) -> tuple[str, str | None]:
+    """The format of the encoder that loses least of `wanted`, or the one asked for, and what is lost."""
+    offered = [f.name for f in codec.video_formats or [] if not f.name.startswith("yuvj")]
+    if asked is not None:
+        if offered and asked not in offered:
+            raise UsageError(f"encoder {codec.name} does not take the pixel format '{asked}', but {', '.join(offered)}")
+        return asked, None
+    if not offered:
+        return wanted, None
+    best, _ = find_best_pix_fmt_of_list(offered, wanted)
+    if best is None:
+        raise DeviceError(f"encoder {codec.name} takes frames in the device's memory alone; choose another encoder")
+    _, lost = find_best_pix_fmt_of_list([best.name], wanted)
+    losses = [words for loss, words in _LOSSES.items() if lost & loss]
+    return best.name, f"{codec.name} has no {wanted}: {best.name}, {' and '.join(losses)}" if losses else None
+
+
+def _with_defaults(codec: av.Codec, crf: int | None, options: Mapping[str, str]) -> dict[str, str]:
+    """Our defaults under the user's quality under the user's options."""
+    kind = codec.name.rpartition("_")[2]
+    is_hardware = kind in _HARDWARE
+    defaults = dict(_HARDWARE_DEFAULTS.get(kind, {}) if is_hardware else _DEFAULTS.get(codec.name, {}))
+    if crf is None and is_hardware:
+        crf = _HARDWARE_QUALITY
+    quality = {} if crf is None else _quality(codec, kind, crf)
+    given = {**defaults, **quality, **options}
+    if codec.name == "libx265":  # its banner goes past libav's log
+        given["x265-params"] = ":".join(filter(None, ("log-level=error", options.get("x265-params"))))
+    return given
+
+
+def _quality(codec: av.Codec, kind: str, crf: int) -> dict[str, str]:
+    """What a quality of x264's scale (0 to 51, lower is better) is called by this encoder."""
+    private = {option.name for option in av.CodecContext.create(codec.name, "w").supported_options.private}
+    if "crf" in private:
+        return {"crf": str(crf), **({"b": "0"} if codec.name.startswith("libvpx") else {})}
+    if kind == "nvenc":
+        return {"cq": str(crf)}
+    if kind == "qsv":
+        return {"global_quality": str(crf)}
+    if kind == "amf":
+        return {key: str(crf) for key in ("qp_i", "qp_p", "qp_b") if key in private}
+    if codec.properties & (_LOSSY | _LOSSLESS) == _LOSSLESS:
+        raise UsageError(f"encoder {codec.name} is lossless: it has no quality to set; leave --crf out")
+    # VideoToolbox counts 1 to 100, higher is better; the rest take MPEG's quantiser.
+    scale = max(1, round(100 * (1 - crf / 51))) if kind == "videotoolbox" else crf
+    return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA_PER_QSCALE)}
