@@ -121,13 +121,23 @@ def resolve(
     if path.is_file():
         return path, _by_file(path.name)
     name = str(weights)
-    entry = ENTRIES.get(name.casefold()) or _by_file(name)
-    if entry:
-        return fetch(entry, offline=offline, progress=progress), entry
-    found = packaged().get(name) or (cache.find(name) if path.name == name else None)
+    found = packaged().get(name) or (cache.find(name) if path.name == name and not _by_file(name) else None)
     if found:
         return found, None
-    raise WeightsError(_unknown(path, name))
+    entry = get(name)
+    return fetch(entry, offline=offline, progress=progress), entry
+
+
+def get(name: str) -> Entry:
+    """The zoo's entry of that name, or whose file has that name.
+
+    Raises:
+        WeightsError: there is none; the message names those there are, or says that the file is not there.
+    """
+    entry = ENTRIES.get(name.casefold()) or _by_file(name)
+    if entry is None:
+        raise WeightsError(_unknown(Path(name), name))
+    return entry
 
 
 def fetch(entry: Entry, *, offline: bool = False, progress: cache.Progress | None = None) -> Path:
