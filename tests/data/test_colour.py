@@ -181,7 +181,7 @@ def test_luma_of_other_layouts_agrees_with_their_rgb(pixel_format):
         samples = rng.integers(96, 160, plane.buffer_size, np.uint8)
         samples[1::2] &= 0x03 if "10" in pixel_format and pixel_format != "p010le" else 0xFF
         np.frombuffer(plane, np.uint8)[:] = samples
-    described = make_colour("rgb", "full") if colour._is_rgb(pixel_format) else make_colour()
+    described = make_colour("rgb", "full") if not av.VideoFormat(pixel_format).components[0].is_luma else make_colour()
     picture, luma = colour.to_rgb(frame, described), colour.to_luma(frame, described)
     assert np.abs(picture @ np.array([0.2126, 0.7152, 0.0722]) - luma).max() <= 0.51
 
