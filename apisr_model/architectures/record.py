@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from apisr_data.config import Settings
+from apisr_model.errors import WeightsError
 
 State = Mapping[str, Tensor]
 """A network's state entries by key, without any wrapper's prefix."""
@@ -29,10 +30,26 @@ class Architecture:
     build: Callable[[Any], nn.Module]
     """Config -> module: RGB (b, 3, h, w) in [0, 1] -> (b, 3, scale * h, scale * w); h, w fit `multiple_of`."""
     detect: Callable[[State], Any]
-    """State -> the config of the module that holds exactly these keys and shapes; None where it is another's state."""
+    """State -> the config of the module that holds exactly these keys and shapes; None where it is another's state.
+
+    Raises WeightsError where it is this architecture's, but for pictures that are not RGB.
+    """
+    rename: Callable[[State], State] = lambda state: state
+    """State, as published by whoever trained it -> state with exactly the module's keys."""
     multiple_of: Callable[[Any], int] = lambda _config: 1
     """Config -> what both sides of the input, and the origin of a tile, must be multiples of, px."""
     overlap_px: int = 16
     """Input px around a tile after which the result no longer depends on what lies beyond, below 1/255."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name -> the config's fields that differ from the defaults."""
+
+
+def require_rgb(name: str, channels: int) -> None:
+    """Say no to a network that takes anything but RGB.
+
+    Raises:
+        WeightsError: `channels`, the number that the network named takes, is not 3.
+    """
+    if channels != 3:
+        kind = "grey pictures" if channels == 1 else f"{channels} channels"
+        raise WeightsError(f"these are {name} weights for {kind}; only networks for RGB, 3 channels, are run")
