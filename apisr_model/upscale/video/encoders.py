@@ -16,6 +16,7 @@ from av.codec.codec import PixFmtLoss, find_best_pix_fmt_of_list
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
+from apisr_data.colour import Codes
 from apisr_data.errors import UsageError
 from apisr_model.errors import DeviceError
 
@@ -60,16 +61,14 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Coded:
-    """What every picture of a stream has in common; colour fields are H.273 codes, as PyAV gives them."""
+    """What every picture of a stream has in common."""
 
     size: tuple[int, int]
     time_base: Fraction
     frame_rate: Fraction
     sample_aspect_ratio: Fraction = Fraction(1)
-    colorspace: int = 2
-    color_range: int = 0
-    color_primaries: int = 2
-    color_trc: int = 2
+    codes: Codes | None = None
+    """Colour tags; None: not told."""
     siting: str | None = None
     """left, center or topleft; None: not told."""
 
@@ -91,8 +90,8 @@ class Encoder:
         context.pix_fmt = self.pixel_format
         context.time_base, context.framerate = coded.time_base, coded.frame_rate
         context.sample_aspect_ratio = coded.sample_aspect_ratio
-        context.colorspace, context.color_range = coded.colorspace, coded.color_range
-        context.color_primaries, context.color_trc = coded.color_primaries, coded.color_trc
+        if coded.codes is not None:
+            context.colorspace, context.color_range, context.color_primaries, context.color_trc = coded.codes
         context.bit_rate = 0
         has_chroma_grid = "420" in self.pixel_format or self.pixel_format in ("nv12", "p010le")
         siting = {"chroma_sample_location": coded.siting} if coded.siting and has_chroma_grid else {}

@@ -1,0 +1,197 @@
+"""Segments and a source's other streams -> one file, and the proof that it holds every picture at its time."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.stream import AttachmentStream, Disposition, Stream
+from av.video.stream import VideoStream
+
+from apisr_model.errors import ContainerError
+from apisr_model.upscale.video.encoders import Coded, Encoder
+from apisr_model.upscale.video.segments import Part
+from apisr_model.upscale.video.streams import MP4, Plan, add_copied, open_source
+
+log = logging.getLogger(__name__)
+
+# Statistics that a Matroska muxer left about packets that are no longer these.
+_STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_", "ENCODER")
+# What describes the old file as a file, and would be wrong of the new one.
+_OF_THE_CONTAINER = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What of the source the pictures cover, in seconds as the source counts."""
+
+    origin: Fraction
+    """Taken from every time stamp."""
+    start: Fraction | None = None
+    """Where a part starts; None: the whole is there."""
+    end: Fraction | None = None
+
+
+def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretch, path: Path) -> None:
+    """Write the file: pictures and copied packets, interleaved by their time.
+
+    Raises:
+        ContainerError: what was written does not read back.
+        OSError: the disk is full, say.
+    """
+    with open_source(plan.source) as source, _open_target(path, plan.format) as out:
+        out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in _OF_THE_CONTAINER})
+        out.set_chapters(_chapters(source, stretch))
+        copies: dict[int, Stream] = {}
+        # What goes into the header comes last, as it does when the file is read: so indices agree.
+        for stream in sorted(source.streams, key=_is_in_header):
+            if stream.index == plan.video_index:
+                pictures = _add_video(out, stream, encoder, coded)
+            elif stream.index in plan.copied and (copy := add_copied(out, source, stream)) is not None:
+                copies[stream.index] = copy
+        position = pictures.index
+        encoded = _pictures(part, pictures, coded.time_base, stretch.origin)
+        picture = next(encoded, None)
+        for packet in _copied_packets(source, copies, stretch):
+            while picture is not None and _due(picture) <= _due(packet):
+                out.mux(picture)
+                picture = next(encoded, None)
+            out.mux(packet)
+        while picture is not None:
+            out.mux(picture)
+            picture = next(encoded, None)
+    _check(path, position, part.shown(), coded.time_base)
+
+
+def _open_target(path: Path, container: str) -> OutputContainer:
+    """A container to write, with the index of an MP4 at its front."""
+    options = {"movflags": "+faststart"} if container in MP4 else {}
+    return av.open(str(path.absolute()), "w", format=container, container_options=options)
+
+
+def _add_video(out: OutputContainer, origin: Stream, encoder: Encoder, coded: Coded) -> VideoStream:
+    """The stream for the new pictures, described and disposed as the source's."""
+    stream = out.add_stream(encoder.name, rate=coded.frame_rate)
+    assert isinstance(stream, VideoStream)
+    encoder.set_up(stream.codec_context, coded)
+    stream.time_base = coded.time_base
+    if encoder.codec == "hevc" and out.format.name in MP4:
+        stream.codec_context.codec_tag = "hvc1"  # Apple plays no other
+    stream.disposition = origin.disposition
+    stream.metadata.update({k: v for k, v in origin.metadata.items() if not k.upper().startswith(_STATISTICS)})
+    return stream
+
+
+def _is_in_header(stream: Stream) -> bool:
+    return isinstance(stream, AttachmentStream) or bool(stream.disposition & Disposition.attached_pic)
+
+
+def _due(packet: "av.Packet[Any]") -> Fraction:
+    ticks = packet.dts if packet.dts is not None else packet.pts
+    return (ticks or 0) * Fraction(packet.time_base)
+
+
+def _pictures(part: Part, stream: VideoStream, time_base: Fraction, origin: Fraction) -> Iterator["av.Packet[Any]"]:
+    """The encoded packets, ready to be muxed."""
+    ticks = round(origin / time_base)
+    for packet in part.packets():
+        packet.stream, packet.time_base = stream, time_base
+        assert packet.pts is not None
+        assert packet.dts is not None
+        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+        yield packet
+
+
+def _copied_packets(
+    source: InputContainer, copies: Mapping[int, Stream], stretch: Stretch
+) -> Iterator["av.Packet[Any]"]:
+    """The packets of the streams in `copies` (source index -> target stream), ready to be muxed, in the file's order.
+
+    Of a part go the packets that begin within it, and the text subtitles that are still shown at its start. A damaged
+    source ends at the damage.
+    """
+    latest: dict[int, int] = {}
+    for packet in _readable(source, copies):
+        stream, time_base = packet.stream, packet.time_base
+        if stretch.start is not None and not _is_within(
+            packet, stretch.start, stretch.end, has_begun=stream.index in latest
+        ):
+            continue
+        ticks = round(stretch.origin / time_base)
+        packet.pts = None if packet.pts is None else packet.pts - ticks
+        packet.dts = None if packet.dts is None else packet.dts - ticks
+        if stretch.start is not None and stream.type == "subtitle" and packet.pts is not None and packet.pts < 0:
+            packet.duration = (packet.duration or 0) + packet.pts  # shown from before the part's start
+            packet.pts = packet.dts = 0
+        if packet.dts is not None:
+            # A source may step back at an edit; no muxer takes that.
+            packet.dts = max(packet.dts, latest.get(stream.index, packet.dts))
+            packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
+            latest[stream.index] = packet.dts
+        packet.stream = copies[stream.index]
+        yield packet
+
+
+def _chapters(source: InputContainer, stretch: Stretch) -> list[Any]:
+    """The source's chapters, moved by the origin; of a part, those that it touches, cut to it."""
+    moved = []
+    for chapter in source.chapters():
+        time_base = Fraction(chapter["time_base"] or 1)
+        first, last = (chapter[key] * time_base for key in ("start", "end"))
+        if stretch.start is not None:
+            first, last = max(first, stretch.start), last if stretch.end is None else min(last, stretch.end)
+            if last <= first:
+                continue
+        start, end = (round((time - stretch.origin) / time_base) for time in (first, last))
+        moved.append({**chapter, "start": start, "end": end})
+    return moved
+
+
+def _readable(source: InputContainer, copies: Mapping[int, Stream]) -> Iterator["av.Packet[Any]"]:
+    """The packets as far as the file can be read."""
+    packets = source.demux([source.streams[index] for index in copies]) if copies else iter(())
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.InvalidDataError, av.EOFError) as error:
+            log.warning("%s: damaged (%s); its copied streams end there", source.name, error.strerror)
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def _is_within(packet: "av.Packet[Any]", start: Fraction, end: Fraction | None, *, has_begun: bool) -> bool:
+    stream = packet.stream
+    if stream.disposition & Disposition.attached_pic:
+        return True
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    if ticks is None:
+        return False
+    begin = ticks * packet.time_base
+    if end is not None and begin >= end:
+        return False
+    if begin < start:
+        is_text = stream.type == "subtitle" and stream.codec_context.codec.properties & _TEXT_SUBTITLE
+        return bool(is_text) and begin + (packet.duration or 0) * packet.time_base > start
+    return stream.type != "video" or has_begun or packet.is_keyframe
+
+
+def _check(path: Path, position: int, shown: list[int], time_base: Fraction) -> None:
+    """See that the file holds every picture at its time, to one tick of its own clock."""
+    with open_source(path) as written:
+        stream = written.streams[position]
+        found = sorted(p.pts for p in written.demux(stream) if p.size and p.pts is not None)
+        tick = Fraction(stream.time_base or 1)
+    if len(found) != len(shown):
+        raise ContainerError(f"{path}: holds {len(found)} pictures of {len(shown)}; choose another container")
+    for pts, wanted in zip(found, shown, strict=True):
+        drift = (pts - found[0]) * tick - (wanted - shown[0]) * time_base
+        if abs(drift) > tick:
+            raise ContainerError(f"{path}: moved a picture by {float(drift):.4f} s; choose another container")
