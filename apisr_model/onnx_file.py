@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from apisr_model.errors import DeviceError, MissingExtraError, WeightsError
-from apisr_model.network import ChannelOrder, Network
+from apisr_model.network import Network
 
 METADATA_KEY = "apisr"
 """The entry of an ONNX file's metadata in which `convert` leaves, as JSON, what `Network` needs to know."""
@@ -37,12 +37,12 @@ class _Model:
     sides: tuple[int | None, int | None]
 
 
-def open_onnx(path: Path, device: str = "cpu", *, channel_order: ChannelOrder | None = None) -> Network:
+def open_onnx(path: Path, device: str = "cpu") -> Network:
     """The network of an ONNX file that upscales pictures of shape (b, 3, h, w), in [0, 1], float32 or float16.
 
     Scale, size rule and channel order come from what `convert` wrote into it; a foreign file is tried on small pictures
-    and fed RGB, unless `channel_order` says otherwise. A file with a fixed input size is run in overlapping windows of
-    that size. `device` is cpu, cuda, mps or auto; the pictures themselves stay on the CPU.
+    and fed RGB. A file with a fixed input size is run in overlapping windows of that size. `device` is cpu, cuda, mps
+    or auto; the pictures themselves stay on the CPU.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -66,7 +66,7 @@ def open_onnx(path: Path, device: str = "cpu", *, channel_order: ChannelOrder | 
         multiple_of=grid,
         smallest_px=max(height, width) if height and width else int(about["smallest_px"]),
         overlap_px=overlap_px,
-        channel_order=channel_order or about.get("channel_order", "rgb"),
+        channel_order=about.get("channel_order", "rgb"),
         origin=str(path),
     )
 

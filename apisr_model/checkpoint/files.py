@@ -69,7 +69,7 @@ def read(path: Path) -> tuple[State, Mapping[str, str]]:
     return _state(content, path), metadata
 
 
-def save(path: Path, source: nn.Module | State, architecture: str, config: Config, **metadata: Any) -> None:
+def save(path: Path, source: nn.Module | State, /, architecture: str, config: Config, **metadata: Any) -> None:
     """Write `source` as safetensors with what is needed to build it again; `path` is whole at every moment.
 
     `metadata`, such as channel_order, is kept as text: a string as it is, anything else as JSON. Wrappers that compile

@@ -1,6 +1,28 @@
 """`apisr-model convert`."""
 
+from pathlib import Path
+from typing import Annotated
 
-def convert() -> None:
-    """Not written yet."""
-    raise NotImplementedError
+import typer
+
+
+def convert(
+    weights: Annotated[str, typer.Argument(help="A file of weights or a name of the zoo.", metavar="WEIGHTS")],
+    out: Annotated[Path, typer.Argument(help="What to write: its suffix decides.", metavar="OUT.safetensors|OUT.onnx")],
+    half: Annotated[bool, typer.Option("--half", help="Store numbers in 16 bits.")] = False,
+    opset: Annotated[int | None, typer.Option(help="ONNX operator set; default: the exporter's.", min=18)] = None,
+) -> None:
+    """Write weights as safetensors or ONNX, and compare the result with the original."""
+    from shlex import quote
+
+    from apisr_data.terminal import ERR, OUT
+    from apisr_model import convert as command
+
+    ERR.print("converting, then comparing ...")
+    done = command.convert(weights, out, half=half, opset=opset)
+    size = f"{done.path.stat().st_size / 1e6:.1f} MB"
+    OUT.print(f"largest difference from the original's output: {done.difference:.1g} of 1", markup=False)
+    if done.licence:
+        OUT.print(f"licence of the weights, here as there: {done.licence}", markup=False)
+    OUT.print(f"wrote {done.path}: {done.architecture}, {done.scale}x, {size}", markup=False)
+    OUT.print(f"next: apisr-model upscale PICTURE --weights {quote(str(done.path))}", markup=False)

@@ -80,12 +80,6 @@ def test_a_fixed_size_runs_in_windows_without_a_seam(tmp_path: Path, size: tuple
     assert network(rgb).shape[2:] == (2 * size[0], 2 * size[1])
 
 
-def test_bgr_is_fed_where_asked_for(tmp_path: Path) -> None:
-    network = open_onnx(foreign(tmp_path / "x.onnx"), channel_order="bgr")
-    rgb = uniform((1, 3, 64, 64), 1)
-    assert torch.allclose(network(rgb), expected(rgb.flip(1)).flip(1), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
