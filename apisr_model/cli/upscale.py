@@ -1,6 +1,267 @@
-"""`apisr-model upscale`."""
+"""`apisr-model upscale`: pictures and videos through a network."""
+
+import errno
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from apisr_data.terminal import Bars
+    from apisr_model.upscale.files import Job, Plan
+    from apisr_model.upscale.tiles import Progress
+    from apisr_model.upscale.upscaler import Upscaler
+
+Inputs = Annotated[list[Path], typer.Argument(help="Pictures, videos, and folders of them.", metavar="INPUT...")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="A file, or a folder that mirrors an input folder; default: NAME.apisr.EXT."),
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option("-w", "--weights", help="A file, or a name of `weights list`; repeatable with --preview."),
+]
+Scale = Annotated[float | None, typer.Option(help="Output side over input side; default: the network's.")]
+Height = Annotated[int | None, typer.Option(help="Height of the output in px; the width follows.", min=1)]
+Strength = Annotated[float, typer.Option(help="1: the network's result; 0: a plain resize.", min=0, max=1)]
+MatchColour = Annotated[bool, typer.Option("--match-colour", help="Keep the colour of large areas as in the input.")]
+Tile = Annotated[str, typer.Option(help="Largest side of a tile in px, or auto: as memory and speed allow.")]
+ChannelOrder = Annotated[
+    Literal["trained", "published"] | None,
+    typer.Option(help="Feed the weights as they were trained, or as their authors do; default: published."),
+]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the arithmetic; auto is fp32 on a CPU.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Leave out inputs whose output is there and not older.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs; start interrupted videos anew.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch no weights.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what happens.")]
+PictureFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="Of pictures: png, jpeg, webp, avif, tiff; default: the input's if lossless."),
+]
+Quality = Annotated[int | None, typer.Option(help="Of JPEG, WebP and AVIF, 0..100.", min=0, max=100)]
+Start = Annotated[str | None, typer.Option(help="Of videos: begin there; seconds or [H:]MM:SS.")]
+Duration = Annotated[str | None, typer.Option(help="Of videos: so much of it; seconds or [H:]MM:SS.")]
+Preview = Annotated[int | None, typer.Option(help="Of a video: N frames before and after as one page.", min=1)]
+Deinterlace = Annotated[
+    Literal["auto", "off"], typer.Option(help="Of videos: undo telecine, deinterlace where the fields say so.")
+]
+Codec = Annotated[str, typer.Option(help="Of videos: h264, hevc, av1, ffv1, or an encoder's name.")]
+Crf = Annotated[int | None, typer.Option(help="Of videos: constant quality, lower is better.", min=0)]
+EncoderOption = Annotated[
+    list[str] | None, typer.Option("--encoder-option", help="Of videos: KEY=VALUE for the encoder; repeatable.")
+]
+Container = Annotated[
+    Literal["mkv", "mp4", "mov"] | None, typer.Option(help="Of videos: default the input's, else mkv.")
+]
+Hold = Annotated[bool, typer.Option("--hold/--no-hold", help="Of videos: compute repeated drawings once.")]
+HoldThreshold = Annotated[
+    float | None, typer.Option(help="Of videos: difference below which a drawing is the one before.", min=0)
+]
+AssumeMatrix = Annotated[
+    Literal["bt601", "bt709", "bt2020"] | None, typer.Option(help="Of videos: colour matrix where none is tagged.")
+]
 
 
-def upscale() -> None:
-    """Not written yet."""
-    raise NotImplementedError
+def upscale(
+    inputs: Inputs,
+    output: Output = None,
+    weights: Weights = None,
+    scale: Scale = None,
+    height: Height = None,
+    strength: Strength = 1.0,
+    match_colour: MatchColour = False,
+    tile: Tile = "auto",
+    channel_order: ChannelOrder = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    offline: Offline = False,
+    picture_format: PictureFormat = None,
+    quality: Quality = None,
+    start: Start = None,
+    duration: Duration = None,
+    preview: Preview = None,
+    deinterlace: Deinterlace = "auto",
+    codec: Codec = "h264",
+    crf: Crf = None,
+    encoder_option: EncoderOption = None,
+    container: Container = None,
+    hold: Hold = True,
+    hold_threshold: HoldThreshold = None,
+    assume_matrix: AssumeMatrix = None,
+    verbose: Verbose = False,
+) -> None:
+    """Upscale pictures and videos; inputs are never overwritten, and what is done is whole."""
+    from apisr_data import terminal
+    from apisr_data.errors import InputError, UsageError
+    from apisr_model import checkpoint
+    from apisr_model.cli import upscale_video
+    from apisr_model.upscale import files
+    from apisr_model.upscale.upscaler import Finish, Upscaler
+
+    terminal.set_up_logging(is_verbose=verbose)
+    began = time.monotonic()
+    finish = Finish(scale=scale, height=height, strength=strength, match_colour=match_colour)
+    tile_px = _tile_px(tile)
+    flags = upscale_video.Flags(
+        finish=finish,
+        tile_px=tile_px,
+        start_s=_seconds("--start", start),
+        duration_s=_seconds("--duration", duration),
+        deinterlace=deinterlace,
+        codec=codec,
+        crf=crf,
+        encoder_options=_options(encoder_option or []),
+        hold=hold,
+        hold_threshold=hold_threshold,
+        assume_matrix=assume_matrix,
+        fresh=force,
+    )
+    if preview is None and len(weights or []) > 1:
+        raise UsageError("several --weights are for --preview, which shows them side by side; else give one")
+    names: Sequence[str | None] = weights or [None]
+    for name in names:
+        _fetch(name, offline=offline)
+    if preview is None:  # else nothing but the page is written
+        plan = files.plan(
+            inputs, output, picture_format=picture_format, container=container, resume=resume, force=force
+        )
+        _check_quality(plan, quality)
+    networks = [checkpoint.load(name, device, precision=precision, channel_order=channel_order) for name in names]
+    if preview is not None:
+        upscale_video.preview(networks, inputs, preview, output, flags)
+        return
+    upscaler = Upscaler(networks[0], finish, tile_px)
+    written: list[Job] = []
+    failed: list[Exception] = list(plan.failed)
+    for error in failed:
+        terminal.ERR.print(f"  failed: {error}", style="red", markup=False)
+    for job in plan.jobs:
+        try:
+            with terminal.Bars() as bars:
+                if job.kind == "picture":
+                    told = _upscale_picture(upscaler, job, quality, bars)
+                else:
+                    told = upscale_video.run(networks[0], job, flags, bars)
+        except (InputError, OSError) as failure:
+            if getattr(failure, "errno", None) == errno.ENOSPC:
+                raise
+            failed.append(failure)
+            terminal.ERR.print(f"  failed: {failure}", style="red", markup=False)
+        else:
+            written.append(job)
+            terminal.OUT.print(f"{job.target}: {told}", markup=False)
+    _close(began, plan, written, failed)
+
+
+def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, bars: "Bars") -> str:
+    """Upscale one picture file; returns what it became."""
+    from apisr_model.upscale import picture, picture_formats
+    from apisr_model.upscale.image import upscale_picture
+
+    assert job.format is not None
+    read = picture.read(job.source)
+    size = upscaler.size(*read.size)
+    picture_formats.check(job.format, size, quality)
+    result = upscale_picture(upscaler, read, _on(bars, job.source.name))
+    picture_formats.write(result, job.target, job.format, quality)
+    return f"{read.size[0]}x{read.size[1]} -> {size[0]}x{size[1]}"
+
+
+def _on(bars: "Bars", name: str) -> "Progress":
+    """Tiles that are done, shown as megapixels of the input."""
+    shown = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        if not shown:
+            bars.begin(name, total, "px")
+        bars.advance(done - shown)
+        shown = done
+
+    return progress
+
+
+def _close(began: float, plan: "Plan", written: "list[Job]", failed: list[Exception]) -> None:
+    """What was done, and what to try next."""
+    from apisr_data.errors import InputError
+    from apisr_data.terminal import ERR, OUT, seconds_since
+
+    if not (plan.jobs or plan.done or failed):
+        raise InputError(f"no picture and no video among {plan.ignored:,} files")
+    counts = [f"{len(written):,} written", f"{len(plan.done):,} there already", f"{len(failed):,} failed"]
+    shown = ", ".join(count for count in counts if not count.startswith("0 "))
+    ERR.print(f"{shown or 'nothing written'} in {seconds_since(began)}", markup=False)
+    if failed:
+        raise typer.Exit(1)
+    if written:
+        OUT.print(f"next: apisr-model upscale {shlex.quote(str(written[0].source))} --weights NAME", markup=False)
+        OUT.print("      (apisr-model weights list shows names)", markup=False)
+
+
+def _fetch(name: str | None, *, offline: bool) -> None:
+    """Have weights of the zoo on disk, with a bar where they are downloaded."""
+    from apisr_data.terminal import Bars
+    from apisr_model import weights
+
+    with Bars() as bars:
+        shown = 0
+
+        def progress(done: int, total: int | None) -> None:
+            nonlocal shown
+            if not shown:
+                bars.begin(name or "weights", total or 0, "bytes")
+            bars.advance(done - shown)
+            shown = done
+
+        weights.resolve(name, offline=offline, progress=progress)
+
+
+def _check_quality(plan: "Plan", quality: int | None) -> None:
+    """Refuse a quality before any work where a picture's format has none."""
+    from apisr_model.upscale import picture_formats
+
+    for form in {job.format for job in plan.jobs if job.format}:
+        picture_formats.check(form, (1, 1), quality)
+
+
+def _tile_px(text: str) -> int | None:
+    from apisr_data.errors import UsageError
+
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--tile {text}: a number of px, or auto")
+    return int(text)
+
+
+def _seconds(flag: str, text: str | None) -> float | None:
+    """Seconds of `90`, `1:30`, `0:01:30.5`."""
+    from apisr_data.errors import UsageError
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"(?:(?:(\d+):)?([0-5]?\d):(?=[0-5]?\d(?:\D|$)))?(\d+(?:\.\d*)?|\.\d+)", text)
+    if not found:
+        raise UsageError(f"{flag} {text}: seconds such as 90 or 62.5, or [HOURS:]MINUTES:SECONDS such as 1:02:03.5")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _options(texts: list[str]) -> dict[str, str]:
+    from apisr_data.errors import UsageError
+
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, value in pairs:
+        if not (key and equals):
+            raise UsageError(f"--encoder-option {key}{equals}{value}: not KEY=VALUE")
+    return {key: value for key, _, value in pairs}

@@ -1,0 +1,215 @@
+"""What is to be upscaled and where each result goes, settled before any work: files, folders, pictures, videos."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from apisr_data.errors import InputError, UsageError
+from apisr_model.upscale import picture
+from apisr_model.upscale.picture_formats import Format, format_after, format_named
+
+Kind = Literal["picture", "video"]
+
+MARK = ".apisr"
+"""Before the suffix of what is written beside its input."""
+
+_PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jpe .jpeg .jpg .png .tif .tiff .webp".split())
+_VIDEO_SUFFIXES = frozenset(
+    ".avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+)
+_KEPT_CONTAINERS = frozenset(".mkv .mp4 .m4v .mov".split())  # of others, Matroska holds every stream
+
+_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\0\0\x01\xba", b"\0\0\x01\xb3")
+_OTHER_STARTS = (b"YUV4MPEG2", b".RMF", b"DKIF", b"OggS")
+_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_NO_VIDEO_BRANDS = (b"M4A ", b"M4B ", b"heic", b"heix", b"mif1", b"avif")
+_TS_PACKETS = ((0, 188), (4, 192))  # offset of the first sync byte, and the distance to the next
+_TS_SYNC = 0x47
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output; `format` is a picture's."""
+
+    source: Path
+    target: Path
+    kind: Kind
+    format: Format | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; `done` are inputs whose output is there already, `ignored` files that are neither kind."""
+
+    jobs: tuple[Job, ...]
+    done: tuple[Job, ...]
+    ignored: int
+    failed: tuple[InputError, ...]
+
+
+def plan(
+    inputs: Sequence[Path],
+    output: Path | None = None,
+    *,
+    picture_format: str | None = None,
+    container: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+) -> Plan:
+    """Every picture and video at or under `inputs`, with its output.
+
+    Without `output` that is NAME.apisr.EXT beside the input, and such files of an earlier run are written again; else
+    the file `output`, or NAME.EXT in the folder `output`, which mirrors an input folder. A picture stays in its format
+    where that loses nothing, and otherwise becomes a PNG; a video stays in Matroska, MP4 or QuickTime, and otherwise
+    becomes Matroska. Folders are walked without hidden files, `output` and earlier results. `resume` leaves out inputs
+    whose output is not older than they are: outputs get their name only when they are whole. `force` allows to
+    overwrite files that are not named as ours.
+
+    Raises:
+        UsageError: two inputs have one output, an output is an input, or is there already.
+        ConfigError: no such picture format.
+    """
+    chosen = format_named(picture_format) if picture_format else None
+    found, failed, ignored = _find(inputs, output)
+    is_folder = _is_folder(output, inputs) if output else False
+    jobs = []
+    for source, below in found.items():
+        job = _job(source, chosen, container)
+        if output is None:
+            target = source.with_name(f"{source.stem}{MARK}{job.target.suffix}")
+        elif is_folder:
+            target = output / below.with_suffix(job.target.suffix)
+        else:
+            target, job = output, _in_file(job, output, chosen)
+        jobs.append(Job(source, target, job.kind, job.format))
+    _refuse_clashes(jobs)
+    done = [job for job in jobs if resume and _is_done(job)]
+    rest = [job for job in jobs if job not in done]
+    there = [job.target for job in rest if os.path.lexists(job.target) and not _is_ours(job.target)]
+    if there and not (force or resume):
+        raise UsageError(
+            f"{there[0]}{f' and {len(there) - 1} more outputs are' if there[1:] else ' is'} there already; "
+            "--resume leaves finished ones, --force overwrites, -o chooses another place"
+        )
+    return Plan(tuple(rest), tuple(done), ignored, tuple(failed))
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Picture or video by the file's content, or where that says nothing, by its suffix; None: neither.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    if picture.identify(path):
+        return "picture"
+    if _starts_a_video(start):
+        return "video"
+    suffix = path.suffix.lower()
+    return "picture" if suffix in _PICTURE_SUFFIXES else "video" if suffix in _VIDEO_SUFFIXES else None
+
+
+def _starts_a_video(start: bytes) -> bool:
+    if start.startswith(_STARTS + _OTHER_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"AVI "):
+        return True
+    if start[4:8] in _MP4_ATOMS:
+        return start[8:12] not in _NO_VIDEO_BRANDS
+    return any(start[at : at + 1] == start[at + step : at + step + 1] == bytes([_TS_SYNC]) for at, step in _TS_PACKETS)
+
+
+def _find(inputs: Iterable[Path], output: Path | None) -> tuple[dict[Path, Path], list[InputError], int]:
+    """Input files with their path below the folder that was given; what cannot be read; the number of other files."""
+    found: dict[Path, Path] = {}
+    failed: list[InputError] = []
+    ignored = 0
+    for given in inputs:
+        if not given.is_dir():
+            if given.is_file():
+                found.setdefault(given, Path(given.name))
+            else:
+                failed.append(InputError(f"{given}: {'not a file' if given.exists() else 'No such file or folder'}"))
+            continue
+        for path in _walk(given, output):
+            try:
+                kind = kind_of(path)
+            except OSError as error:
+                failed.append(InputError(f"{path}: {error.strerror}"))
+                continue
+            if kind:
+                found.setdefault(path, path.relative_to(given))
+            ignored += kind is None
+    return found, failed, ignored
+
+
+def _walk(folder: Path, output: Path | None) -> list[Path]:
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and not (output and _same(Path(parent, name), output))
+        )
+        paths = (Path(parent, name) for name in sorted(names) if name[0] != ".")
+        files += [path for path in paths if path.is_file() and not _is_ours(path)]
+    return files
+
+
+def _job(source: Path, chosen: Format | None, container: str | None) -> Job:
+    """The input's kind, and an output beside it whose suffix is right."""
+    name = picture.identify(source)
+    try:
+        is_picture = name is not None or kind_of(source) == "picture"
+    except OSError:
+        is_picture = source.suffix.lower() in _PICTURE_SUFFIXES
+    if not is_picture:
+        suffix = source.suffix.lower() if source.suffix.lower() in _KEPT_CONTAINERS else ".mkv"
+        return Job(source, source.with_suffix(f".{container.removeprefix('.')}" if container else suffix), "video")
+    form = chosen or format_after(name or "")
+    suffix = source.suffix if source.suffix.lower() in form.suffixes else form.suffixes[0]
+    return Job(source, source.with_suffix(suffix), "picture", form)
+
+
+def _in_file(job: Job, output: Path, chosen: Format | None) -> Job:
+    """The same job with the picture format that the output's suffix names, unless one was asked for."""
+    if job.kind == "video" or chosen:
+        return job
+    return Job(job.source, output, "picture", format_named(output.suffix))
+
+
+def _is_folder(output: Path, inputs: Sequence[Path]) -> bool:
+    """Whether -o means a folder: it is one, many things go there, or it has no suffix."""
+    if output.is_dir() or any(path.is_dir() for path in inputs):
+        return True
+    if len(inputs) > 1 and output.suffix:
+        raise UsageError(f"-o {output} is one file for {len(inputs)} inputs; give a folder")
+    return not output.suffix
+
+
+def _refuse_clashes(jobs: Iterable[Job]) -> None:
+    jobs = list(jobs)
+    sources = {_key(job.source): job.source for job in jobs}
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        if (source := sources.get(_key(job.target))) is not None:
+            raise UsageError(f"{job.source}: its output would overwrite the input {source}; choose another -o")
+        if (other := taken.setdefault(_key(job.target), job)) is not job:
+            raise UsageError(
+                f"{other.source} and {job.source} would both become {job.target}; rename one, or upscale them apart"
+            )
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return _key(one) == _key(other)
+
+
+def _is_ours(path: Path) -> bool:
+    return Path(path.stem).suffix == MARK
+
+
+def _is_done(job: Job) -> bool:
+    return job.target.is_file() and job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns

@@ -1,0 +1,185 @@
+"""A picture file as arrays that a network can take, and what else in it has to survive."""
+
+import io
+import logging
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+
+from apisr_data import images
+from apisr_data.errors import ImageError
+
+log = logging.getLogger(__name__)
+
+READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+"""Pillow's names of the formats that are read; a file's content decides, not its name."""
+
+_ORIENTATION = 0x0112
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+# ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; sizes and offsets are the old file's own.
+KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+_OLD_SIZE_TAGS = (0xA002, 0xA003, 0xA005)  # PixelXDimension, PixelYDimension, and a pointer into the old file
+_BROKEN_FILE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+Channel = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture upright.
+
+    Attributes:
+        colour: RGB (h, w, 3) or grey (h, w), uint8 or uint16, as stored: in the colour space of `icc_profile`.
+        alpha: (h, w) of the same type, not premultiplied; None: opaque.
+        icc_profile: None: sRGB.
+        exif: date, author, camera and so on; no orientation.
+    """
+
+    colour: Channel
+    alpha: Channel | None = None
+    icc_profile: bytes | None = None
+    exif: Image.Exif | None = None
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it is stored without colour."""
+        return self.colour.ndim == 2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), px."""
+        return self.colour.shape[1], self.colour.shape[0]
+
+
+def identify(path: Path) -> str | None:
+    """Pillow's name of the format of a picture file, by its content; None where it is no picture."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=READABLE) as image:
+            return image.format
+    except _BROKEN_FILE_ERRORS:
+        return None
+
+
+def read(path: Path) -> Picture:
+    """The picture in a file (PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF), its first frame where it has several.
+
+    The EXIF orientation is applied. Pixels stay in the colour space of their ICC profile, which goes with them; CMYK
+    becomes sRGB by its profile. 16 bits are kept from PNG and TIFF; AVIF of more than 8 bits is read as 8.
+
+    Raises:
+        ImageError: not a picture, truncated, too large (above 179 megapixels), CMYK without a profile, or in floats.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=READABLE) as image:
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                what = "pages" if image.format == "TIFF" else "frames"
+                log.warning("%s: only the first of its %d %s is read", path, getattr(image, "n_frames", 2), what)
+            return _read(image, path)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except _BROKEN_FILE_ERRORS as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = "not a picture that can be read" if isinstance(error, UnidentifiedImageError) else reason
+        raise ImageError(f"{path}: {reason}") from None
+
+
+def _read(image: ImageFile.ImageFile, path: Path) -> Picture:
+    rawmodes = [str(tile[3]) for tile in image.tile]
+    orientation = _exif(image).get(_ORIENTATION, 1)
+    is_deep_colour = image.mode in ("RGB", "RGBA", "LA") and any(";16" in mode for mode in rawmodes)
+    image.load()
+    exif = _kept(_exif(image))
+    if is_deep_colour:
+        colour, alpha = _deep(path, image.mode, is_premultiplied=any("RGBa" in mode for mode in rawmodes))
+    else:
+        colour, alpha = _channels(image)
+        orientation = _exif(image).get(_ORIENTATION, 1)  # Pillow turns TIFF by itself
+    colour, alpha = _upright(colour, orientation), None if alpha is None else _upright(alpha, orientation)
+    profile = None if image.mode == "CMYK" else image.info.get("icc_profile")
+    space = _space(profile) if profile else None
+    if space == "RGB" and colour.ndim == 2:
+        colour = _repeated(colour)
+    elif profile and space != ("GRAY" if colour.ndim == 2 else "RGB"):
+        log.warning("%s: an ICC profile that does not fit its pixels is left out", path)
+        profile = None
+    return Picture(colour, alpha, profile, exif)
+
+
+def _channels(image: Image.Image) -> tuple[Channel, Channel | None]:
+    """Colour and alpha of a loaded picture of 8 bits, or of 16 bits without colour."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16), None
+    if image.mode == "CMYK":
+        return np.array(images.to_srgb(image, image.info.get("icc_profile"))), None
+    if image.mode not in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr"):
+        raise ValueError(f"pixels in mode '{image.mode}' have no agreed range; save it as RGB with 8 or 16 bits")
+    is_grey = image.mode in ("1", "L", "LA", "La")
+    if not image.has_transparency_data and image.mode != "La":
+        return np.array(image.convert("L" if is_grey else "RGB")), None
+    rgba = np.array(image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA"))
+    return rgba[..., 0] if is_grey else rgba[..., :3], rgba[..., 3]
+
+
+def _deep(path: Path, mode: str, *, is_premultiplied: bool) -> tuple[Channel, Channel | None]:
+    """Colour and alpha of a PNG or TIFF of 16 bits that has more than one channel."""
+    pixels = images.decode_deep(path.read_bytes())
+    if pixels.shape[2] < 3:
+        raise ImageError(f"16-bit pixels in mode '{mode}' cannot be read; save it as RGB or RGBA")
+    colour, alpha = pixels[..., :3], pixels[..., 3] if pixels.shape[2] == 4 else None
+    if is_premultiplied and alpha is not None:
+        straight = colour.astype(np.float32) / np.maximum(alpha, 1)[..., None] * 65535
+        colour = np.minimum(straight.round(), 65535).astype(np.uint16)
+    return (colour[..., 0] if mode == "LA" else colour), alpha
+
+
+def _upright(pixels: NDArray[Any], orientation: object) -> NDArray[Any]:
+    """Source: EXIF 2.32, tag 274: where the stored row 0 and column 0 belong."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _repeated(grey: NDArray[Any]) -> NDArray[Any]:
+    """(h, w) -> (h, w, 3)."""
+    return np.stack([grey] * 3, axis=2)
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except _BROKEN_FILE_ERRORS:  # no pixel depends on it
+        return Image.Exif()
+
+
+def _kept(exif: Image.Exif) -> Image.Exif | None:
+    kept = Image.Exif()
+    try:
+        for tag in KEPT_TAGS:
+            if tag in exif:
+                kept[tag] = exif[tag]
+        for ifd in (_EXIF_IFD, _GPS_IFD):
+            content = {tag: value for tag, value in exif.get_ifd(ifd).items() if tag not in _OLD_SIZE_TAGS}
+            if content:
+                kept.get_ifd(ifd).update(content)
+        return kept if len(kept.tobytes()) > len(Image.Exif().tobytes()) else None
+    except (*_BROKEN_FILE_ERRORS, TypeError, OverflowError):  # values that no standard allows
+        log.warning("EXIF that cannot be written again is left out")
+        return None
+
+
+def _space(profile: bytes) -> str | None:
+    """RGB, GRAY, CMYK ...; None: no profile."""
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
+    except (ImageCms.PyCMSError, OSError):
+        return None
