@@ -7,12 +7,13 @@ from apisr_data.colour.coding import to_frame
 from apisr_data.colour.description import ASSUMABLE_MATRICES, Codes, Colour, describe
 from apisr_data.colour.geometry import displayed_size, honoured_aspect
 from apisr_data.colour.luma import to_luma
-from apisr_data.colour.rgb import to_rgb
+from apisr_data.colour.rgb import Rgb16, to_rgb
 
 __all__ = [
     "ASSUMABLE_MATRICES",
     "Codes",
     "Colour",
+    "Rgb16",
     "describe",
     "displayed_size",
     "honoured_aspect",
