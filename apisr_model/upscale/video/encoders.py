@@ -157,8 +157,11 @@ def resolve(
     size: tuple[int, int],
     frame_rate: Fraction | None,
     chroma: str = "420",
+    time_base: Fraction | None = None,
 ) -> Encoder:
     """The encoder that `encoding` means for pictures of 8 or 10 `bits` and 4:2:0, 4:2:2 or 4:4:4 `chroma`, opened once.
+
+    `time_base` is that of the time stamps, where it is not the duration of a frame: MPEG-4 refuses fine ones.
 
     Raises:
         DeviceError: libav here has no such encoder, or it does not open; the message names what there is.
@@ -177,7 +180,7 @@ def resolve(
     pixel_format, loss = _pixel_format(found, wanted, options.pop("pix_fmt", None))
     encoder = Encoder(name, found.canonical_name, pixel_format, _with_defaults(found, encoding.crf, options), loss)
     rate = frame_rate or Fraction(24)
-    encoder.opened(Coded(size, 1 / rate, rate))
+    encoder.opened(Coded(size, time_base or 1 / rate, rate))
     return encoder
 
 

@@ -89,7 +89,7 @@ class Part:
         self.segments: list[Segment] = []
         self._fingerprint = fingerprint
         self.folder.mkdir(exist_ok=True)
-        self._lock = filelock.FileLock(self.folder / _LOCK)
+        self._lock = filelock.FileLock(self.folder / _LOCK, thread_local=False)
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:

@@ -63,7 +63,9 @@ class Target:
             raise UsageError(f"{path}: is the source; give another output")
         rate = source.frame_rate or Fraction(source.info.fps or 24).limit_denominator(1001)
         chroma = _chroma(source.info.pixel_format, is_lossless=encoding.codec == "ffv1")
-        self._encoder = resolve(encoding, bits=source.bits, size=size, frame_rate=rate, chroma=chroma)
+        self._encoder = resolve(
+            encoding, bits=source.bits, size=size, frame_rate=rate, chroma=chroma, time_base=source.time_base
+        )
         self.loss = self._encoder.loss
         colour = source.colour.in_format(self._encoder.pixel_format)
         self._coded = Coded(
@@ -74,7 +76,14 @@ class Target:
             codes=colour.codes,
             siting=colour.siting,
         )
-        self._plan = plan(source.info.path, source.info.stream_index, path, self._encoder, drop=drop)
+        self._plan = plan(
+            source.info.path,
+            source.info.stream_index,
+            path,
+            self._encoder,
+            sample_aspect_ratio=source.sample_aspect_ratio,
+            drop=drop,
+        )
         settings = [_SEGMENT_FORMAT, asdict(self._encoder), asdict(self._coded), segment_frames, av.library_versions]
         described = json.dumps([fingerprint, settings], default=str)
         self._part = Part(path, hashlib.blake2b(described.encode(), digest_size=16).hexdigest(), fresh=fresh)
@@ -160,7 +169,7 @@ class Target:
         self._context, self._file, self._in_segment = None, None, 0
 
     def _stretch(self) -> Stretch:
-        if self._source.start_s is None and self._source.duration_s is None:
+        if not self._source.is_part:
             return Stretch(self._plan.origin)
         shown, tick = self._part.shown(), self._coded.time_base
         start, end = shown[0] * tick, (shown[-1] + self._part.segments[-1].last_duration) * tick
