@@ -1,4 +1,4 @@
-"""Fields are woven here as a camera, a telecine machine and an encoder weave them; nothing is read from flags."""
+"""Nothing is read from flags."""
 
 import cv2
 import numpy as np
@@ -6,58 +6,7 @@ import pytest
 
 from apisr_data import interlacing
 from apisr_data.interlacing import Interlacing, judge
-
-HEIGHT, WIDTH = 240, 360
-
-
-def draw_pan(time):
-    """Line art that moves 4 px a frame to the left."""
-    rng = np.random.default_rng(7)
-    picture = np.full((HEIGHT, WIDTH), 200, np.uint8)
-    for _ in range(12):
-        x, y, radius, level = (int(v) for v in rng.integers((0, 0, 8, 20), (WIDTH, HEIGHT, 40, 240)))
-        cv2.circle(picture, (x, y), radius, level, -1, cv2.LINE_AA)
-        cv2.circle(picture, (x, y), radius, 15, 2, cv2.LINE_AA)
-    shift = np.array([[1, 0, -4 * time], [0, 1, 0]], np.float32)
-    return cv2.warpAffine(picture, shift, (WIDTH, HEIGHT), borderMode=cv2.BORDER_WRAP)
-
-
-def draw_mover(time):
-    """A disc that crosses a still background with thin and double horizontal lines."""
-    picture = draw_pan(0)
-    for y in range(5, HEIGHT, 23):
-        picture[y] = 0
-        picture[y + 4 : y + 8 : 2] = 255
-    x = int(40 + 6 * time) % WIDTH
-    cv2.circle(picture, (x, 120), 30, 230, -1, cv2.LINE_AA)
-    cv2.circle(picture, (x, 120), 30, 10, 2, cv2.LINE_AA)
-    return picture
-
-
-def draw_hatched(time):
-    """A sheet of lines two px apart that moves sideways: each picture looks woven, and none is."""
-    picture = np.full((HEIGHT, WIDTH), 200, np.uint8)
-    left = int(20 + 3 * time) % 100
-    picture[40:200:2, left : left + 200] = 20
-    return picture
-
-
-def film(draw, frames, hold=1):
-    return [draw(frame // hold * hold) for frame in range(frames)]
-
-
-def weave(first, second):
-    woven = first.copy()
-    woven[1::2] = second[1::2]
-    return woven
-
-
-def telecine(frames):
-    """3:2 pull-down, top field first: four frames become five."""
-    woven = []
-    for a, b, c, d in zip(*(frames[start::4] for start in range(4)), strict=False):
-        woven += [a, b, weave(b, c), weave(c, d), d]
-    return woven
+from tests.data.fields import HEIGHT, WIDTH, draw_hatched, draw_mover, draw_pan, film, telecine, weave
 
 
 @pytest.mark.parametrize("hold", [1, 2, 3])

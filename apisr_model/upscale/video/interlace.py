@@ -117,10 +117,9 @@ class _OrderEvidence:
 
     def add(self, lumas: list[Luma]) -> None:
         for before, after in pairwise(lumas):
-            for order, (top, bottom) in {"tff": (after, before), "bff": (before, after)}.items():
-                woven = top.copy()
-                woven[1::2] = bottom[1::2]
-                self._combed[order] += int(interlacing.comb_blocks(woven).sum())
+            tff, bff = (interlacing.comb_blocks(_weave(*fields)) for fields in ((after, before), (before, after)))
+            self._combed["tff"] += int((tff & ~bff).sum())  # what combs either way is drawn
+            self._combed["bff"] += int((bff & ~tff).sum())
 
     def verdict(self, flagged: FieldOrder | None) -> FieldOrder:
         """The order that combs clearly less; else the flagged one; else the top field first, as most videos have it."""
@@ -130,6 +129,12 @@ class _OrderEvidence:
         if bff < _CLEAR_ORDER * tff:
             return "bff"
         return flagged or "tff"
+
+
+def _weave(top: Luma, bottom: Luma) -> Luma:
+    woven = top.copy()
+    woven[1::2] = bottom[1::2]
+    return woven
 
 
 def _lumas(stream: DecodedStream, colour: Colour, start_s: float, seconds: float) -> Iterator[Luma]:
