@@ -13,6 +13,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from av.video.stream import VideoStream
 
 from apisr_model.errors import ContainerError
+from apisr_model.upscale.video import matroska
 from apisr_model.upscale.video.encoders import Coded, Encoder
 from apisr_model.upscale.video.segments import Part
 from apisr_model.upscale.video.streams import MP4, Plan, add_copied, open_source
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_", "ENCODER")
 # What describes the old file as a file, and would be wrong of the new one.
 _OF_THE_CONTAINER = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_ASPECT_ROUNDING = 0.01  # of a display size in whole pixels
 _TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
 
 
@@ -55,6 +57,9 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
             elif stream.index in plan.copied and (copy := add_copied(out, source, stream)) is not None:
                 copies[stream.index] = copy
         position = pictures.index
+        has_display_size = coded.sample_aspect_ratio != 1 and plan.format in matroska.FORMATS
+        if has_display_size:
+            pictures.metadata["title"] = pictures.metadata.get("title", "") + matroska.ROOM
         encoded = _pictures(part, pictures, coded.time_base, stretch.origin)
         picture = next(encoded, None)
         for packet in _copied_packets(source, copies, stretch):
@@ -65,7 +70,9 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
         while picture is not None:
             out.mux(picture)
             picture = next(encoded, None)
-    _check(path, position, part.shown(), coded.time_base)
+    if has_display_size:
+        matroska.set_display_size(path, position, coded.size, coded.sample_aspect_ratio)
+    _check(path, position, part.shown(), coded)
 
 
 def _open_target(path: Path, container: str) -> OutputContainer:
@@ -183,15 +190,21 @@ def _is_within(packet: "av.Packet[Any]", start: Fraction, end: Fraction | None, 
     return stream.type != "video" or has_begun or packet.is_keyframe
 
 
-def _check(path: Path, position: int, shown: list[int], time_base: Fraction) -> None:
-    """See that the file holds every picture at its time, to one tick of its own clock."""
+def _check(path: Path, position: int, shown: list[int], coded: Coded) -> None:
+    """See that the file holds every picture at its time, to one tick of its own clock, and in its shape."""
     with open_source(path) as written:
         stream = written.streams[position]
+        assert isinstance(stream, VideoStream)
         found = sorted(p.pts for p in written.demux(stream) if p.size and p.pts is not None)
         tick = Fraction(stream.time_base or 1)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+    if abs(aspect / coded.sample_aspect_ratio - 1) > _ASPECT_ROUNDING:
+        raise ContainerError(
+            f"{path}: has pixels of {aspect}, not {coded.sample_aspect_ratio}; choose another container"
+        )
     if len(found) != len(shown):
         raise ContainerError(f"{path}: holds {len(found)} pictures of {len(shown)}; choose another container")
     for pts, wanted in zip(found, shown, strict=True):
-        drift = (pts - found[0]) * tick - (wanted - shown[0]) * time_base
+        drift = (pts - found[0]) * tick - (wanted - shown[0]) * coded.time_base
         if abs(drift) > tick:
             raise ContainerError(f"{path}: moved a picture by {float(drift):.4f} s; choose another container")

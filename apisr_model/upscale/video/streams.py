@@ -24,8 +24,6 @@ from apisr_model.upscale.video.encoders import Encoder
 # libav's own choice for .m4v is an iPod's subset of MP4.
 CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
 _HOLD_COVER_ART = ("matroska", "mp4")
-# PyAV cannot tell Matroska's muxer an aspect ratio, so there it has to stand in the stream itself.
-_TELL_THEIR_ASPECT = ("h264", "hevc", "mpeg4", "mpeg2video")
 KINDS = ("video", "audio", "subtitle", "attachment", "data")
 _TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
 MP4 = ("mp4", "mov")
@@ -46,22 +44,14 @@ class Plan:
     """Seconds that all time stamps are moved back by: a transport stream counts from an arbitrary moment."""
 
 
-def plan(
-    source: Path,
-    video_index: int,
-    target: Path,
-    encoder: Encoder,
-    *,
-    sample_aspect_ratio: Fraction = Fraction(1),
-    drop: Collection[str] = (),
-) -> Plan:
+def plan(source: Path, video_index: int, target: Path, encoder: Encoder, *, drop: Collection[str] = ()) -> Plan:
     """Which streams of `source` go along into `target`.
 
     `drop` holds indices of streams and kinds (`KINDS`) that the user leaves out.
 
     Raises:
-        ContainerError: the target's container cannot hold a stream, the encoder's codec, its time stamps or its aspect
-            ratio; the message names the stream and the remedy.
+        ContainerError: the target's container cannot hold a stream, the encoder's codec or time stamps; the message
+            names the stream and the remedy.
         UsageError: `drop` names no stream.
     """
     container = CONTAINERS.get(target.suffix.lower())
@@ -73,11 +63,6 @@ def plan(
     if not _holds_codec(encoder, container):
         raise ContainerError(
             f"{target}: {target.suffix} cannot hold {encoder.codec} video; write .mkv or choose another --codec"
-        )
-    if sample_aspect_ratio != 1 and container not in MP4 and encoder.codec not in _TELL_THEIR_ASPECT:
-        raise ContainerError(
-            f"{target}: {encoder.codec} in {target.suffix} would lose the pixels' aspect ratio of "
-            f"{sample_aspect_ratio}; write .mp4 or choose --codec hevc"
         )
     with open_source(source) as opened:
         _refuse_unknown(opened, drop)

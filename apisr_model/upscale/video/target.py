@@ -76,14 +76,7 @@ class Target:
             codes=colour.codes,
             siting=colour.siting,
         )
-        self._plan = plan(
-            source.info.path,
-            source.info.stream_index,
-            path,
-            self._encoder,
-            sample_aspect_ratio=source.sample_aspect_ratio,
-            drop=drop,
-        )
+        self._plan = plan(source.info.path, source.info.stream_index, path, self._encoder, drop=drop)
         settings = [_SEGMENT_FORMAT, asdict(self._encoder), asdict(self._coded), segment_frames, av.library_versions]
         described = json.dumps([fingerprint, settings], default=str)
         self._part = Part(path, hashlib.blake2b(described.encode(), digest_size=16).hexdigest(), fresh=fresh)

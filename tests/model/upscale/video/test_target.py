@@ -1,5 +1,6 @@
 import errno
 import os
+import zlib
 from fractions import Fraction
 from itertools import pairwise
 
@@ -8,7 +9,6 @@ import numpy as np
 import pytest
 
 from apisr_data.errors import UsageError, VideoError
-from apisr_model.errors import ContainerError
 from apisr_model.upscale.video import segments
 from apisr_model.upscale.video.encoders import Encoding
 from apisr_model.upscale.video.source import Source
@@ -239,10 +239,35 @@ def test_tags_and_aspect_stand_in_the_bitstream_too(tmp_path, codec):
     assert bare.sample_aspect_ratio == Fraction(8, 9)
 
 
-def test_an_aspect_ratio_that_would_be_lost_stops_the_job(tmp_path):
-    film(tmp_path / "in.mp4", sample_aspect_ratio=Fraction(8, 9))
-    with pytest.raises(ContainerError, match=r"av1 in \.mkv would lose the pixels' aspect ratio of 8/9; write \.mp4"):
-        upscaled(tmp_path / "in.mp4", tmp_path / "out.mkv", Encoding("av1"))
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("ffv1", "mkv"), ("av1", "mkv"), ("av1", "webm"), ("h264", "mkv"), ("av1", "mp4")]
+)
+@pytest.mark.parametrize("aspect", [Fraction(8, 9), Fraction(32, 27)], ids=str)
+def test_the_aspect_ratio_stands_in_the_container(tmp_path, codec, suffix, aspect):
+    """AV1 and FFV1 do not tell it themselves."""
+    source = film(tmp_path / "in.mp4", sample_aspect_ratio=aspect, sounds=[("libopus", "jpn")])
+    made = upscaled(source, tmp_path / f"out.{suffix}", Encoding(codec))
+    with av.open(str(made)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == pytest.approx(aspect, rel=0.005)
+    assert len(times(made)) == 20
+
+
+def test_the_checksum_over_matroskas_tracks_is_right_with_an_aspect_ratio(tmp_path):
+    source = film(tmp_path / "in.mkv", sample_aspect_ratio=Fraction(8, 9))
+    data = upscaled(source, tmp_path / "out.mkv").read_bytes()
+    at = data.index(bytes.fromhex("1654ae6b")) + 4
+    size_bytes = 9 - data[at].bit_length()
+    start = at + size_bytes
+    end = start + (int.from_bytes(data[at:start], "big") & ((1 << 7 * size_bytes) - 1))
+    assert data[start : start + 2] == b"\xbf\x84"
+    assert int.from_bytes(data[start + 2 : start + 6], "little") == zlib.crc32(data[start + 6 : end])
+
+
+def test_room_for_the_aspect_ratio_is_gone_from_the_name(tmp_path):
+    source = film(tmp_path / "in.mkv", sample_aspect_ratio=Fraction(8, 9), script=True, font=True, chapters=True)
+    with av.open(str(upscaled(source, tmp_path / "out.mkv"))) as made, av.open(str(source)) as was:
+        assert made.streams.video[0].metadata["title"] == "Bild"
+        assert [s.type for s in made.streams] == [s.type for s in was.streams]
 
 
 def test_chroma_in_full_stays(tmp_path):
