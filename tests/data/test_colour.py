@@ -313,3 +313,161 @@ def test_siting_is_the_codec_s_convention(info, siting):
 def test_colour_that_cannot_be_converted_faithfully_is_refused_by_name(info, name):
     with pytest.raises(ColourError, match=rf"episode\.mkv: .*{name}"):
         colour.describe(info)
+
+
+def read_planes(frame):
+    """The samples of each plane, (h, w), without padding."""
+    word = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
+    return [np.frombuffer(p, word).reshape(p.height, -1)[:, : p.width].astype(int) for p in frame.planes]
+
+
+FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le"]
+
+
+@pytest.mark.parametrize("matrix", WEIGHTS)
+@pytest.mark.parametrize("colour_range", ["limited", "full"])
+@pytest.mark.parametrize("pixel_format", FORMATS)
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_frame_of_constant_colours_is_the_nearest_code_of_the_closed_form(bits, pixel_format, colour_range, matrix):
+    top = 255 if bits == 8 else 65535
+    rgb = np.random.default_rng(2).integers(0, top + 1, (6, 6, 3))
+    rgb[0, :4] = [(0, 0, 0), (top, top, top), (top, 0, 0), (0, 0, top)]
+    patches = rgb.repeat(16, 0).repeat(16, 1).astype(np.uint8 if bits == 8 else np.uint16)
+    frame = colour.to_frame(patches, make_colour(matrix, colour_range), pixel_format)
+    expected = to_yuv(rgb * 255 / top, matrix, colour_range, frame.format.components[0].bits)
+    for channel, plane in enumerate(read_planes(frame)):
+        down, across = 96 // plane.shape[0], 96 // plane.shape[1]
+        found = plane[8 // down :: 16 // down, 8 // across :: 16 // across]
+        assert np.abs(found - expected[..., channel]).max() == 0
+
+
+@pytest.mark.parametrize("matrix", WEIGHTS)
+@pytest.mark.parametrize("colour_range", ["limited", "full"])
+@pytest.mark.parametrize("pixel_format", FORMATS)
+def test_frame_to_rgb_and_back_changes_no_luma_by_more_than_rounding(pixel_format, colour_range, matrix):
+    depth = av.VideoFormat(pixel_format).components[0].bits
+    rng, unit = np.random.default_rng(4), 2 ** (depth - 8)
+    luma = rng.integers(70 * unit, 180 * unit, (90, 130))
+    across, down = (1 if "444" in pixel_format else 2), (2 if "420" in pixel_format else 1)
+    waves = np.sin(np.arange(130) / 20)[::across] * np.cos(np.arange(90) / 15)[::down, None]
+    blue, red = (np.rint((128 + swing * waves) * unit).astype(int) for swing in (20, -15))
+    frame = make_frame(pixel_format, 130, 90, [luma, blue, red])
+    described = make_colour(matrix, colour_range)
+    for bits in (8, 16):
+        back = read_planes(colour.to_frame(colour.to_rgb(frame, described, bits=bits), described, pixel_format))
+        most = 1 if bits == 16 or depth == 8 else 2 * unit
+        assert np.abs(back[0] - luma).max() <= most
+        assert max(np.abs(back[1] - blue).max(), np.abs(back[2] - red).max()) <= max(most, unit // 8)
+
+
+@pytest.mark.parametrize("matrix", WEIGHTS)
+@pytest.mark.parametrize("colour_range", ["limited", "full"])
+@pytest.mark.parametrize(
+    "pixel_format", [*FORMATS, "gray", "gray10le", "p010le", "nv12", "gbrp", "gbrp10le", "gbrp16le"]
+)
+def test_sixteen_bits_reach_from_black_to_white(pixel_format, colour_range, matrix):
+    described = av.VideoFormat(pixel_format)
+    depth, is_rgb = described.components[0].bits, described.is_rgb
+    levels = np.array([0, 77, 128, 255])
+    codes = to_yuv(np.stack([levels] * 3, -1), matrix, "full" if is_rgb else colour_range, depth)[:, 0]
+    shift = 6 if pixel_format == "p010le" else 0
+    for code in codes:
+        frame = av.VideoFrame(32, 32, pixel_format)
+        for number, plane in enumerate(frame.planes):
+            word = np.uint8 if depth == 8 else np.uint16
+            np.frombuffer(plane, word)[:] = (code if number == 0 or is_rgb else 2 ** (depth - 1)) << shift
+        how = make_colour("rgb", "full") if is_rgb else make_colour(matrix, colour_range)
+        picture = colour.to_rgb(frame, how, bits=16)
+        grey = codes_to_grey(code, "full" if is_rgb else colour_range, depth)
+        assert (picture.dtype, picture.shape) == (np.uint16, (32, 32, 3))
+        assert np.abs(picture.astype(int) - 65535 * grey).max() <= 8  # 1/8000 of the whole
+    assert picture.max() == 65535 == picture.min()
+
+
+def codes_to_grey(code, colour_range, depth):
+    unit = 2 ** (depth - 8)
+    return (code / unit - 16) / 219 if colour_range == "limited" else code / (2**depth - 1)
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "depth"), [("nv12", 8), ("p010le", 10), ("yuyv422", 8), ("yuva420p", 8), ("yuv420p10be", 10)]
+)
+def test_other_layouts_hold_the_same_samples(pixel_format, depth):
+    rgb = np.random.default_rng(6).integers(0, 256, (34, 66, 3), np.uint8)
+    planar = {8: "yuv422p" if "422" in pixel_format else "yuv420p", 10: "yuv420p10le"}[depth]
+    frame = colour.to_frame(rgb, make_colour(), pixel_format)
+    assert frame.format.name == pixel_format
+    expected = read_planes(colour.to_frame(rgb, make_colour(), planar))
+    for found, plane in zip(read_planes(frame.reformat(format=planar)), expected, strict=True):
+        assert np.array_equal(found, plane)
+    assert frame.colorspace == 1
+
+
+@pytest.mark.parametrize("pixel_format", ["gbrp", "rgb24", "bgr0", "gbrp10le", "gbrp16le"])
+def test_rgb_formats_hold_the_picture_itself(pixel_format):
+    deep = "le" in pixel_format
+    rgb = np.random.default_rng(7).integers(0, 65536 if deep else 256, (34, 66, 3), np.uint16 if deep else np.uint8)
+    frame = colour.to_frame(rgb, make_colour("bt601"), pixel_format)
+    assert (frame.colorspace, frame.color_range) == (0, 2)
+    back = colour.to_rgb(frame, make_colour("rgb", "full"), bits=16 if deep else 8)
+    assert np.abs(back.astype(int) - rgb).max() <= (64 if pixel_format == "gbrp10le" else 0)  # one code of ten bits
+
+
+def test_rgb_becomes_bt709_as_ycbcr():
+    frame = colour.to_frame(np.full((16, 16, 3), (200, 50, 50), np.uint8), make_colour("rgb", "full"), "yuv420p")
+    assert [int(plane[8 // s, 8 // s]) for plane, s in zip(read_planes(frame), (1, 2, 2), strict=True)] == list(
+        to_yuv([(200, 50, 50)], "bt709", "limited", 8)[0]
+    )
+    assert (frame.colorspace, frame.color_range) == (1, 1)
+
+
+@pytest.mark.parametrize(("siting", "x", "y"), [("left", 0, 0.5), ("center", 0.5, 0.5), ("topleft", 0, 0)])
+def test_chroma_is_taken_from_where_its_samples_stand(siting, x, y):
+    size = 96
+    for axis, offset in ((1, x), (0, y)):
+        chroma = 80 + np.arange(size)  # Cr along one axis, at every luma sample
+        ramp = from_yuv(np.stack([np.full(size, 120.0), np.full(size, 128.0), chroma / 2 + 40], -1), "bt709", "full", 8)
+        line = np.rint(ramp * 257).astype(np.uint16)
+        picture = np.broadcast_to(line[None] if axis else line[:, None], (size, size, 3))
+        frame = colour.to_frame(np.ascontiguousarray(picture), make_colour("bt709", "full", siting), "yuv420p10le")
+        plane = read_planes(frame)[2]
+        found = (plane[20] if axis else plane[:, 20])[4:-4]
+        at = 2 * np.arange(size // 2)[4:-4] + offset
+        expected = ((80 + at) / 2 + 40 - 128) * 1023 / 255 + 512
+        assert np.abs(found - expected).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 16), (63, 65), (130, 129)])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "gbrp", "nv12"])
+def test_odd_sizes_come_back(pixel_format, size):
+    width, height = size
+    rgb = np.full((height, width, 3), (90, 120, 60), np.uint8)
+    frame = colour.to_frame(rgb, make_colour(), pixel_format)
+    assert (frame.width, frame.height) == size
+    described = make_colour("rgb", "full") if pixel_format == "gbrp" else make_colour()
+    assert np.abs(colour.to_rgb(frame, described).astype(int) - rgb).max() <= 2
+
+
+def test_a_subsampling_that_is_not_written_is_named():
+    with pytest.raises(ValueError, match="yuv410p: only 4:2:0"):
+        colour.to_frame(np.zeros((8, 8, 3), np.uint8), make_colour(), "yuv410p")
+
+
+@pytest.mark.parametrize(
+    ("info", "codes"),
+    [
+        (Info(height=480), (6, 1, 6, 6)),  # untagged: what a player takes 480 lines for, whatever they become
+        (Info(height=576), (5, 1, 5, 6)),
+        (Info(height=1080), (1, 1, 1, 1)),
+        (Info(height=480, colorspace=1), (1, 1, 1, 1)),
+        (Info(height=480, colorspace=6, color_primaries=1, color_trc=1), (6, 1, 1, 1)),
+        (Info(height=480, colorspace=5), (5, 1, 5, 6)),
+        (Info(colorspace=9, color_primaries=9, color_trc=14, color_range=2), (9, 2, 9, 14)),
+        (Info(pixel_format="gbrp"), (0, 2, 1, 13)),
+    ],
+)
+def test_an_output_is_tagged_with_what_the_source_was_read_as(info, codes):
+    described = colour.describe(info)
+    assert described.codes == codes
+    frame = colour.to_frame(np.zeros((4, 4, 3), np.uint8), described, info.pixel_format)
+    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == codes
