@@ -28,7 +28,7 @@ SUFFIXES = (".safetensors", ".onnx")
 _LARGEST_DIFFERENCE = 1e-3
 _LARGEST_DIFFERENCE_OF_HALF = 1 / 64
 _EXPORTED_PX = (24, 40)
-_CHECKED_SIZES = ((1, 3, 40, 24), (2, 3, 37, 53))  # the second fits no grid: the network pads it
+_CHECKED_SIZES = ((1, 3, 40, 24), (2, 3, 37, 53), (1, 3, 3, 5))  # the last two fit no grid: the network pads them
 _EXPORTERS_LOGS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
