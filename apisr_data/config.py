@@ -165,17 +165,26 @@ def _fields(model: type[Settings], location: Sequence[int | str]) -> list[str]:
     return list(model.model_fields)
 
 
-def recipe_names() -> tuple[str, ...]:
-    """Names of the curation recipes that are shipped, for `--recipe NAME`."""
+def recipe_names(job: str = "curate") -> tuple[str, ...]:
+    """Names of the recipes that are shipped for a job (curate, train), for `--recipe NAME`."""
     files = resources.files("apisr_data.pipelines").iterdir()
-    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.startswith("curate_")))
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.startswith(f"{job}_")))
 
 
 def load_recipe(name_or_path: str) -> Recipe:
-    """The recipe of that name in pipelines/, or in the TOML file of that path.
+    """The curation recipe of that name in pipelines/, or in the TOML file of that path.
 
     Raises:
         ConfigError: no such recipe or file, not TOML, or a wrong key or value in it.
+    """
+    return load_recipe_as(Recipe, name_or_path, job="curate")
+
+
+def load_recipe_as(model: type[S], name_or_path: str, *, job: str) -> S:
+    """The recipe for `job` of that name in pipelines/, or in the TOML file of that path, as a `model`.
+
+    Raises:
+        ConfigError: as `load_recipe`.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml":
@@ -183,18 +192,18 @@ def load_recipe(name_or_path: str) -> Recipe:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"recipe {path}: cannot be read: {error}") from None
-    elif name_or_path in recipe_names():
+    elif name_or_path in recipe_names(job):
         text = resources.files("apisr_data.pipelines").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     else:
-        raise ConfigError(f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(recipe_names())}")
+        raise ConfigError(f"no recipe '{name_or_path}': give a .toml file or one of {', '.join(recipe_names(job))}")
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"recipe {name_or_path}: {error}") from None
-    return parse(Recipe, values, f"recipe {name_or_path}")
+    return parse(model, values, f"recipe {name_or_path}")
 
 
-def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
+def override(recipe: S, assignments: Sequence[str]) -> S:
     """The recipe with `stage.key=value` assignments applied; a value is TOML, a bare string, or none.
 
     Raises:
@@ -213,4 +222,4 @@ def override(recipe: Recipe, assignments: Sequence[str]) -> Recipe:
             values[stage][key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             values[stage][key] = text
-    return parse(Recipe, values, "--set")
+    return parse(type(recipe), values, "--set")

@@ -5,12 +5,13 @@ ApisrError
 │   ├── WeightsError        weights are absent, damaged, or of no architecture that we know    exit status 2
 │   ├── MissingExtraError   a package of an optional extra is not installed                     exit status 2
 │   └── DeviceError         a device or an encoder was asked for that is not here               exit status 2
-└── InputError
-    ├── ShapeError          an array or tensor has a shape or type that cannot be used          exit status 1
-    └── ContainerError      a stream does not fit the container it should go into               exit status 1
+├── InputError
+│   ├── ShapeError          an array or tensor has a shape or type that cannot be used          exit status 1
+│   └── ContainerError      a stream does not fit the container it should go into               exit status 1
+└── TrainingError           a loss is not finite any more                                       exit status 1
 """
 
-from apisr_data.errors import InputError, UsageError
+from apisr_data.errors import ApisrError, InputError, UsageError
 
 
 class WeightsError(UsageError):
@@ -31,3 +32,7 @@ class ShapeError(InputError):
 
 class ContainerError(InputError):
     """A container cannot hold one of the streams; the message names the stream and the remedy."""
+
+
+class TrainingError(ApisrError):
+    """A training run cannot go on; the message names the step and the samples."""

@@ -11,7 +11,7 @@ from apisr_data.config import parse
 from apisr_data.errors import ConfigError
 from apisr_model.architectures.record import Architecture, Config, State
 
-__all__ = ["Architecture", "Config", "State", "build", "detect", "get", "names"]
+__all__ = ["Architecture", "Config", "State", "build", "configure", "detect", "get", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -36,11 +36,20 @@ def build(name: str, *, variant: str | None = None, **config: Any) -> nn.Module:
     Raises:
         ConfigError: no such architecture, variant or field, or a value that it cannot have.
     """
+    return get(name).build(configure(name, variant=variant, **config))
+
+
+def configure(name: str, *, variant: str | None = None, **config: Any) -> Any:
+    """The `Config` that `build` hands to the architecture.
+
+    Raises:
+        ConfigError: as `build`.
+    """
     architecture = get(name)
     if variant is not None and variant not in architecture.variants:
         raise ConfigError(f"{name} has no variant '{variant}'; there are {', '.join(architecture.variants) or 'none'}")
     values = dict(architecture.variants[variant]) if variant else {}
-    return architecture.build(parse(architecture.config, values | config, name))
+    return parse(architecture.config, values | config, name)
 
 
 def detect(state: State) -> tuple[Architecture, Config] | None:

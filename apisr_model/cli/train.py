@@ -1,6 +1,180 @@
 """`apisr-model train`."""
 
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Literal
 
-def train() -> None:
-    """Not written yet."""
-    raise NotImplementedError
+import typer
+
+if TYPE_CHECKING:
+    from apisr_data.terminal import Bars
+    from apisr_model.data import Manifest
+    from apisr_model.train.loop import Progress, Result
+    from apisr_model.train.recipe import TrainRecipe
+    from apisr_model.train.validation import Validation
+
+DEFAULT_RECIPE = "train_quick"
+
+ManifestPath = Annotated[Path, typer.Argument(help="What `apisr-data run --export` wrote.", metavar="MANIFEST")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(help=f"A shipped recipe's name, or a TOML file; default: the resumed run's, else {DEFAULT_RECIPE}."),
+]
+Run = Annotated[
+    Path | None, typer.Option("-o", "--output", help="The run's folder; default: runs/RECIPE.", show_default=False)
+]
+Init = Annotated[
+    str | None, typer.Option(help="Start from these weights: a file, or a name of `weights list`; what fits is taken.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where the run stopped; start where there is none.")]
+Where = Annotated[
+    str | None,
+    typer.Option(help="SQL condition over the manifest's columns, such as \"title = 'X' AND time_s < 600\"."),
+]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's setting, such as train.minutes=5.")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network is trained.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that make pairs; default: 0 on a CPU, else up to 8.", min=0)
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what happens.")]
+
+
+def train(
+    manifest: ManifestPath,
+    recipe: RecipeName = None,
+    output: Run = None,
+    init: Init = None,
+    resume: Resume = False,
+    where: Where = None,
+    set_: Set = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train a network on a manifest's pictures; it can be stopped at any time and resumed."""
+    from apisr_data import terminal
+    from apisr_model import checkpoint, weights
+    from apisr_model.data import read_manifest
+    from apisr_model.train import loop
+
+    terminal.set_up_logging(is_verbose=verbose)
+    began = time.monotonic()
+    place = checkpoint.find_device(device)
+    run = output or Path("runs") / Path(recipe or DEFAULT_RECIPE).stem
+    settings = _recipe(recipe, set_ or [], run, resume=resume)
+    rows = read_manifest(manifest, where)
+    state = checkpoint.read(weights.resolve(init)[0])[0] if init else None
+    count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
+    _announce(settings, rows, place)
+    with terminal.Bars() as bars, _interruption() as stopped:
+        result = loop.train(
+            run,
+            rows,
+            settings,
+            device=place,
+            workers=count,
+            init=state,
+            resume=resume,
+            on_progress=_on(bars),
+            should_stop=stopped.is_set,
+        )
+    _close(result, began)
+
+
+def _recipe(name: str | None, assignments: list[str], run: Path, *, resume: bool) -> "TrainRecipe":
+    """The settings asked for; those that the run began with, where it is resumed and none are named."""
+    from apisr_data.config import load_recipe_as, override, parse
+    from apisr_data.errors import UsageError
+    from apisr_data.terminal import OUT
+    from apisr_model.train import state
+    from apisr_model.train.recipe import TrainRecipe
+
+    begun = run / state.FILE
+    if begun.exists() and not resume:
+        raise UsageError(f"{run} holds a run already: go on with --resume, or choose another folder with -o")
+    if begun.exists() and name is None:
+        began_with = parse(TrainRecipe, state.read(begun)["recipe"], str(begun))
+        return override(began_with, assignments)
+    if name is None:
+        OUT.print(f"no --recipe: {DEFAULT_RECIPE}, a tiny network trained for a minute, to look at", markup=False)
+    return override(load_recipe_as(TrainRecipe, name or DEFAULT_RECIPE, job="train"), assignments)
+
+
+def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
+    from apisr_data.terminal import ERR, OUT
+
+    network, train = settings.network, settings.train
+    ends = [
+        f"{train.iterations:,} steps" if train.iterations else "",
+        f"{train.minutes:g} min" if train.minutes else "",
+    ]
+    pictures = f"{len(rows.train):,} pictures to train, {len(rows.val):,} to validate"
+    work = f"{train.batch} crops of {train.crop_px} px a step, for {' or '.join(filter(None, ends))}"
+    OUT.print(f"{network.architecture} {network.scale}x on {device}: {pictures}; {work}", markup=False)
+    if not rows.val:
+        ERR.print("  warning: no row has split 'val', so nothing tells how good the network is", style="yellow")
+
+
+@contextmanager
+def _interruption() -> Iterator[Event]:
+    """An event that the first Ctrl-C or SIGTERM sets: the run stops between two steps. A second one breaks it off."""
+    stopped = Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(_number: int, _frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _on(bars: "Bars") -> "Callable[[Progress], None]":
+    """Thousandths of the run as a bar; a line a validation."""
+    from apisr_data.terminal import OUT
+
+    shown = 0.0
+
+    def progress(now: "Progress") -> None:
+        nonlocal shown
+        if not shown:
+            bars.begin("train", 100, "%")
+        bars.advance(100 * (now.fraction - shown))
+        shown = now.fraction
+        if now.validation:
+            told = f"step {now.step:,}: loss {now.loss:.4f}, {_told(now.validation)}"
+            OUT.print(f"{told}; {now.samples_per_s:,.0f} crops/s, {now.seconds_left:,.0f} s left", markup=False)
+
+    return progress
+
+
+def _told(found: "Validation") -> str:
+    pictures = f"{found.images} held-out picture{'s' if found.images != 1 else ''}"
+    return f"{found.psnr:.2f} dB on {pictures} ({found.psnr - found.bicubic_psnr:+.2f} over bicubic)"
+
+
+def _close(result: "Result", began: float) -> None:
+    from apisr_data.terminal import OUT, seconds_since
+
+    if result.left_out:
+        named = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
+        OUT.print(f"left out of --init, for want of a match: {len(result.left_out):,} entries: {named}", markup=False)
+    if result.validation:
+        OUT.print(_told(result.validation), markup=False)
+    did = f"{result.steps_now:,} steps" if result.steps_now else "the run was done already"
+    OUT.print(f"wrote {result.network}: step {result.step:,}, {did} ({seconds_since(began)})", markup=False)
+    if not result.is_finished:
+        raise KeyboardInterrupt
+    OUT.print(f"next: apisr-model upscale PICTURE --weights {shlex.quote(str(result.network))}", markup=False)

@@ -1,1 +1,1 @@
-"""Training."""
+"""Training from a manifest: the recipe, the loop, and what it keeps."""

@@ -1,0 +1,108 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from apisr_data.errors import ConfigError, UsageError
+from apisr_model import checkpoint
+from apisr_model.cli import app
+from apisr_model.train import state
+from tests.model.manifests import four_pictures
+
+TINY = [
+    *("--set", "network.config={features = 8, convolutions = 1}", "--set", "train.crop_px=16"),
+    *("--set", "train.val_crop_px=32", "--set", "train.batch=2", "--device", "cpu"),
+]
+
+
+def train(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)], catch_exceptions=False, standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.output
+
+
+def test_it_says_what_it_does_what_it_wrote_and_what_to_try_next(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    told = train(four_pictures(tmp_path), "-o", run, *TINY, "--set", "train.iterations=3")
+    assert "no --recipe: train_quick" in told
+    assert "compact 2x on cpu: 3 pictures to train, 1 to validate; 2 crops of 16 px a step" in told
+    assert "dB on 1 held-out picture" in told
+    assert "over bicubic" in told
+    assert f"next: apisr-model upscale PICTURE --weights '{run / 'network.safetensors'}'" in told
+    assert checkpoint.load(run / "network.safetensors").scale == 2
+
+
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
+    manifest = four_pictures(tmp_path)
+    train(manifest, "-o", tmp_path / "run", *TINY, "--set", "train.iterations=1")
+    with pytest.raises(UsageError, match="holds a run already: go on with --resume"):
+        train(manifest, "-o", tmp_path / "run", *TINY)
+
+
+def test_resume_goes_on_with_the_settings_that_the_run_began_with(tmp_path: Path) -> None:
+    manifest = four_pictures(tmp_path)
+    train(manifest, "-o", tmp_path / "run", *TINY, "--set", "train.iterations=2")
+    assert "done already" in train(manifest, "-o", tmp_path / "run", "--resume")
+    told = train(manifest, "-o", tmp_path / "run", "--resume", "--set", "train.iterations=5")
+    assert "step 5, 3 steps" in told
+
+
+def test_rows_are_picked_by_sql(tmp_path: Path) -> None:
+    told = train(
+        four_pictures(tmp_path), "-o", tmp_path / "run", *TINY, "--set", "train.iterations=1", "--where", "time_s < 2"
+    )
+    assert "2 pictures to train, 0 to validate" in told
+
+
+def test_weights_to_start_from_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    manifest = four_pictures(tmp_path)
+    train(manifest, "-o", tmp_path / "one", *TINY, "--set", "train.iterations=1")
+    wide = ["--set", "network.config={features = 12, convolutions = 1}", "--set", "train.iterations=1"]
+    told = train(manifest, "-o", tmp_path / "two", *TINY, *wide, "--init", tmp_path / "one" / "network.safetensors")
+    assert "left out of --init" in told
+    assert "body.0.weight" in told
+
+
+def test_an_unknown_recipe_lists_those_for_training(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no recipe 'curate_api': .* one of train_quick"):
+        train(four_pictures(tmp_path), "--recipe", "curate_api", "-o", tmp_path / "run")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_an_interruption_saves_and_exits_with_130(tmp_path: Path) -> None:
+    manifest, run = four_pictures(tmp_path), tmp_path / "run"
+    command = [
+        sys.executable,
+        "-c",
+        "from apisr_model.cli import main; main()",
+        "train",
+        str(manifest),
+        "-o",
+        str(run),
+        *TINY,
+    ]
+    settings = ["--set", "train.iterations=1000000", "--set", "train.minutes=30", "--set", "train.checkpoint_every=5"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [*command, *settings], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            for _ in range(600):
+                if (run / state.FILE).exists() or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130, told
+    assert "interrupted; what was done is kept" in told
+    saved = state.read(run / state.FILE)["step"]
+    assert saved >= 5
+    assert checkpoint.read(run / "network.safetensors")[1]["step"] == str(saved)

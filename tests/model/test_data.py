@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from apisr_data.errors import ConfigError, ImageError, QueryError
+from apisr_data.images import read
+from apisr_model.data import Pairs, batches, read_manifest
+from apisr_model.degrade import Degradation, DegradationConfig
+from tests.model.manifests import four_pictures, picture, write_manifest
+
+AREA = DegradationConfig(kernels=("area",), noise_probability=0.0, jpeg_probability=0.0)
+
+
+def pairs_of(manifest: Path, *, config: DegradationConfig | None = None, **settings: object) -> Pairs:
+    degradation = Degradation(config or DegradationConfig(), 2)
+    return Pairs(read_manifest(manifest).train, degradation, **{"crop_px": 16, "seed": 7} | settings)  # type: ignore[arg-type]
+
+
+def test_rows_are_parted_by_split(tmp_path: Path) -> None:
+    found = read_manifest(four_pictures(tmp_path))
+    assert [row.name for row in found.train] == ["a.png", "b.png", "c.png"]
+    assert [row.path for row in found.val] == [tmp_path / "v.png"]
+
+
+def test_a_condition_picks_rows_and_enters_the_digest(tmp_path: Path) -> None:
+    path = four_pictures(tmp_path)
+    some = read_manifest(path, "time_s < 2")
+    assert [row.name for row in some.train] == ["a.png", "b.png"]
+    assert not some.val
+    assert some.digest != read_manifest(path).digest
+
+
+@pytest.mark.parametrize("where", ["nothing > 1", "1=1) OR (1=1", "true; DROP TABLE x", "image"])
+def test_what_is_no_condition_is_refused(tmp_path: Path, where: str) -> None:
+    with pytest.raises(QueryError, match="where"):
+        read_manifest(four_pictures(tmp_path), where)
+
+
+def test_a_manifest_without_rows_to_train_on_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none of its 4 rows has split 'train' where split = 'val'"):
+        read_manifest(four_pictures(tmp_path), "split = 'val'")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])
+def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "manifest.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"manifest .*manifest\.parquet: cannot be read"):
+        read_manifest(path)
+
+
+def test_the_high_resolution_is_a_crop_and_the_low_one_its_area_mean(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, {"ü é.png": picture(1)})
+    pair = pairs_of(manifest, config=AREA, augment=False)[3]
+    whole = read(tmp_path / "ü é.png").astype(np.float32) / 255
+    places = [
+        (top, left)
+        for top in range(48 - 15)
+        for left in range(64 - 15)
+        if np.array_equal(whole[top : top + 16, left : left + 16], pair.high_res.permute(1, 2, 0).numpy())
+    ]
+    assert places
+    mean = pair.high_res.reshape(3, 8, 2, 8, 2).mean((2, 4))
+    torch.testing.assert_close(pair.low_res, mean, atol=1e-6, rtol=0)
+
+
+def test_every_picture_comes_once_before_any_comes_again(tmp_path: Path) -> None:
+    pairs = pairs_of(four_pictures(tmp_path))
+    rounds = [sorted(pairs[3 * k + i].name for i in range(3)) for k in range(4)]
+    assert rounds == [["a.png", "b.png", "c.png"]] * 4
+    assert len({tuple(pairs[3 * k + i].name for i in range(3)) for k in range(12)}) > 1
+
+
+def test_a_sample_depends_on_seed_and_index_alone(tmp_path: Path) -> None:
+    manifest = four_pictures(tmp_path)
+    first, again = pairs_of(manifest), pairs_of(manifest)
+    for index in (5, 0, 9, 5):
+        torch.testing.assert_close(again[index].low_res, first[index].low_res, atol=0, rtol=0)
+    assert not torch.equal(pairs_of(manifest, seed=8)[5].high_res, first[5].high_res)
+
+
+@pytest.mark.slow  # each worker starts an interpreter and loads torch
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    pairs = pairs_of(four_pictures(tmp_path))
+    alone, helped = (list(batches(pairs, range(4, 20), 4, workers=count)) for count in (0, 2))
+    assert [batch.names for batch in alone] == [batch.names for batch in helped]
+    for one, other in zip(alone, helped, strict=True):
+        torch.testing.assert_close(one.low_res, other.low_res, atol=0, rtol=0)
+        torch.testing.assert_close(one.high_res, other.high_res, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 48), (64, 9)])
+def test_a_picture_smaller_than_the_crop_is_reflected(tmp_path: Path, size: tuple[int, int]) -> None:
+    pair = pairs_of(write_manifest(tmp_path, {"small.png": picture(3, size)}))[0]
+    assert pair.high_res.shape == (3, 16, 16)
+    assert pair.low_res.shape == (3, 8, 8)
+
+
+def test_a_damaged_or_missing_picture_is_named_by_its_row(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, {"train/x.png": picture(1)})
+    (tmp_path / "train/x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ImageError, match=r"manifest row 'train/x\.png'"):
+        pairs_of(manifest)[0]
+    (tmp_path / "train/x.png").unlink()
+    with pytest.raises(ImageError, match=r"manifest row 'train/x\.png': .*No such file"):
+        pairs_of(manifest)[0]
