@@ -52,6 +52,11 @@ def _activation(config: CompactConfig) -> nn.Module:
     return nn.ReLU(inplace=True) if config.activation == "relu" else nn.LeakyReLU(0.1, inplace=True)
 
 
+def _reach_px(config: CompactConfig) -> int:
+    """Exact: each convolution reaches one pixel further."""
+    return config.convolutions + 2
+
+
 def _detect(state: State) -> CompactConfig | None:
     """ReLU and LeakyReLU leave no trace in a state: without PReLU's entries it is taken for ReLU."""
     matches = [_KEY.fullmatch(key) for key in state]
@@ -71,4 +76,4 @@ def _detect(state: State) -> CompactConfig | None:
     )
 
 
-ARCHITECTURE = Architecture("compact", CompactConfig, Compact, _detect)
+ARCHITECTURE = Architecture("compact", CompactConfig, Compact, _detect, overlap_px=_reach_px)

@@ -38,8 +38,8 @@ class Architecture:
     """State, as published by whoever trained it -> state with exactly the module's keys."""
     multiple_of: Callable[[Any], int] = lambda _config: 1
     """Config -> what both sides of the input, and the origin of a tile, must be multiples of, px."""
-    overlap_px: int = 16
-    """Input px around a tile after which the result no longer depends on what lies beyond, below 1/255."""
+    overlap_px: Callable[[Any], int] = lambda _config: 16
+    """Config -> input px around a tile after which the result no longer depends on what lies beyond, below 1/255."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name -> the config's fields that differ from the defaults."""
 

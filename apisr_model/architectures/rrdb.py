@@ -16,7 +16,9 @@ from apisr_model.architectures.record import Architecture, Config, State, requir
 
 _SLOPE = 0.2
 _RESIDUAL = 0.2
-_OVERLAP_PX = 16
+_OVERLAP_PX = 56
+"""Of the body's input. Its 90 convolutions in a row (at 6 blocks) reach further, but weakly: on Real-ESRGAN's anime
+network 40 px leave 5/255 at hard edges, 48 px 1.5/255 and 56 px 0.2/255; on its 23-block one 48 px leave 0.7/255."""
 
 _OTHER_NAMES = (
     (re.compile(r"model\.0\.(\w+)"), r"conv_first.\1"),
@@ -166,6 +168,6 @@ ARCHITECTURE = Architecture(
     _detect,
     rename=_rename,
     multiple_of=lambda config: int(config.unshuffle),
-    overlap_px=_OVERLAP_PX,
+    overlap_px=lambda config: _OVERLAP_PX * int(config.unshuffle),
     variants={"6": {"blocks": 6}, "23": {"blocks": 23}},
 )

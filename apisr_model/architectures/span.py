@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from apisr_model.architectures.record import Architecture, Config, State, require_rgb
 
+_REACH_PX = 21
+"""Exact: each of the 3x3 convolutions in a row, of which there are three a block, reaches one pixel further."""
 _GAIN = 2
 """How many times wider a convolution is while it trains."""
 
@@ -148,4 +150,4 @@ def _detect(state: State) -> SpanConfig | None:
     return SpanConfig(scale=scale, features=first.shape[0], normalise="no_norm" not in state)
 
 
-ARCHITECTURE = Architecture("span", SpanConfig, Span, _detect)
+ARCHITECTURE = Architecture("span", SpanConfig, Span, _detect, overlap_px=lambda _config: _REACH_PX)

@@ -80,7 +80,7 @@ def _open(state: State, metadata: Mapping[str, str], path: Path, device: str, pr
         device=device,
         dtype=find_dtype(precision, device),
         multiple_of=architecture.multiple_of(config),
-        overlap_px=architecture.overlap_px,
+        overlap_px=architecture.overlap_px(config),
     )
 
 
