@@ -15,9 +15,13 @@ def convert(
     """Write weights as safetensors or ONNX, and compare the result with the original."""
     from shlex import quote
 
-    from apisr_data.terminal import ERR, OUT
+    from apisr_data.terminal import ERR, OUT, Bars
     from apisr_model import convert as command
+    from apisr_model.cli.weights import on_bar
+    from apisr_model.weights import resolve
 
+    with Bars() as bars:
+        resolve(weights, progress=on_bar(bars, weights))
     ERR.print("converting, then comparing ...")
     done = command.convert(weights, out, half=half, opset=opset)
     size = f"{done.path.stat().st_size / 1e6:.1f} MB"

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from apisr_data.cache import Progress
     from apisr_data.terminal import Bars
 
@@ -20,9 +22,13 @@ def list_(
     from apisr_data.terminal import ERR, OUT, show_rows
     from apisr_model import weights
 
-    found = [(name, None, None, None, path, path.name) for name, path in weights.packaged().items()]
-    zoo = [(e.name, e.architecture, e.scale, e.licence, cache.find(e.file), e.file) for e in weights.ENTRIES.values()]
-    rows = [(*row[:4], f"{row[4].stat().st_size / 1e6:.1f} MB" if row[4] else None, row[5]) for row in [*found, *zoo]]
+    rows: list[tuple[str | int | None, ...]] = [
+        (name, None, None, None, _size(path), path.name) for name, path in weights.packaged().items()
+    ]
+    rows += [
+        (entry.name, entry.architecture, entry.scale, entry.licence, _size(cache.find(entry.file)), entry.file)
+        for entry in weights.ENTRIES.values()
+    ]
     columns = ["name", "architecture", "scale", "licence", "here", "file"]
     if json:
         show_rows(columns, rows, "json")
@@ -56,19 +62,19 @@ def fetch(
         ERR.print(f"{entry.name}: licence {entry.licence}; {entry.about}", markup=False)
         try:
             with Bars() as bars:
-                path = weights.fetch(entry, offline=offline, progress=_on(bars, entry.name))
+                path = weights.fetch(entry, offline=offline, progress=on_bar(bars, entry.name))
         except FetchError as error:
             failed = True
             ERR.print(f"  failed: {error}", style="red", markup=False)
         else:
-            OUT.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", markup=False)
+            OUT.print(f"{path} ({_size(path)})", markup=False)
     if failed:
         raise typer.Exit(1)
     OUT.print(f"next: apisr-model upscale PICTURE --weights {entries[0].name}")
 
 
-def _on(bars: "Bars", name: str) -> "Progress":
-    """A download's progress, shown on the bars."""
+def on_bar(bars: "Bars", name: str) -> "Progress":
+    """A download's progress as a bar of that name, which appears once there is a download."""
     shown = 0
 
     def progress(done: int, total: int | None) -> None:
@@ -79,3 +85,7 @@ def _on(bars: "Bars", name: str) -> "Progress":
         shown = done
 
     return progress
+
+
+def _size(path: "Path | None") -> str | None:
+    return f"{path.stat().st_size / 1e6:.1f} MB" if path else None
