@@ -37,8 +37,8 @@ _HARDWARE_QUALITY = 19
 _HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox", "vaapi", "mf", "v4l2m2m", "vulkan", "rkmpp")
 _LAMBDA_PER_QSCALE = 118  # FF_QP2LAMBDA
 _LOSSY, _LOSSLESS = 2, 4  # AV_CODEC_PROP_*
-# What an encoder says of a key or value inside x264-params and its like, which libav only warns of.
-_NOT_UNDERSTOOD = ("Unknown option", "Error parsing option", "Invalid value for")
+# How libav and the encoders begin what they say of an option; of those inside x264-params and its like they only warn.
+_NOT_UNDERSTOOD = ("Unable to parse", "Error setting", "Unknown option", "Error parsing option", "Invalid value for")
 _LOSSES = {
     PixFmtLoss.DEPTH: "fewer bits a sample",
     PixFmtLoss.RESOLUTION: "coarser chroma",
@@ -98,47 +98,25 @@ class Encoder:
         siting = {"chroma_sample_location": coded.siting} if coded.siting and has_chroma_grid else {}
         context.options = {**siting, **self.options}
 
-    def opened(self, coded: Coded, *, has_global_header: bool = True) -> VideoCodecContext:
-        """A fresh encoder.
+    def opened(self, coded: Coded) -> VideoCodecContext:
+        """A fresh encoder that writes its parameters for a container's header.
 
         Raises:
             DeviceError: it does not open on this machine, or not at this size.
             UsageError: an option is unknown to it, or a value of one is.
         """
-        if self.name == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "1")  # errors only; the encoder reads no other switch
         context = av.CodecContext.create(self.name, "w")
         assert isinstance(context, VideoCodecContext)
         self.set_up(context, coded)
-        if has_global_header:
-            context.flags |= Flags.global_header
-        told, level = [], av.logging.get_level()
-        av.logging.set_level(av.logging.WARNING)
-        try:
-            with av.logging.Capture() as told:
-                context.open()
-        except (av.FFmpegError, ValueError) as error:
-            said = "; ".join(line.strip() for _, _, line in told) or str(error)
-            if any("rror setting" in line for _, _, line in told):
-                raise UsageError(f"encoder {self.name}: {said}") from None
+        context.flags |= Flags.global_header
+        reason = _open(context)
+        if reason is not None:
             width, height = coded.size
             raise DeviceError(
-                f"encoder {self.name} cannot be opened here at {width}x{height}, {self.pixel_format}: {said}; "
+                f"encoder {self.name} cannot be opened here at {width}x{height}, {self.pixel_format}: {reason}; "
                 f"{_what_there_is()}"
-            ) from None
-        finally:
-            av.logging.set_level(level)
-        self._refuse_unused(context, [line.strip() for _, _, line in told])
+            )
         return context
-
-    def _refuse_unused(self, context: VideoCodecContext, told: list[str]) -> None:
-        for key in context.options:  # what the encoder took is gone from here
-            known = [option.name for option in _options_of(self.name)]
-            close = difflib.get_close_matches(key, known, 3, 0.4) or sorted(known)[:20]
-            raise UsageError(f"encoder {self.name} has no option '{key}'; near it: {', '.join(close)}")
-        for line in told:
-            if any(line.startswith(start) for start in _NOT_UNDERSTOOD):
-                raise UsageError(f"encoder {self.name}: {line}")
 
 
 @dataclass(frozen=True)
@@ -168,6 +146,30 @@ def resolve(
         DeviceError: libav here has no such encoder, or it does not open; the message names what there is.
         UsageError: an unknown option, or a quality for an encoder that has none.
     """
+    encoder = _settled(encoding, bits, chroma)
+    rate = frame_rate or Fraction(24)
+    encoder.opened(Coded(size, time_base or 1 / rate, rate))
+    return encoder
+
+
+def available() -> list[Availability]:
+    """The encoders behind `CODECS` and every hardware encoder of these codecs, each tried at 320x240."""
+    found = []
+    for name in _names():
+        context = av.CodecContext.create(name, "w")
+        assert isinstance(context, VideoCodecContext)
+        try:
+            encoder = _settled(Encoding(name), 8, "420")
+            encoder.set_up(context, Coded((320, 240), Fraction(1, 24), Fraction(24)))
+            reason = _open(context)
+        except UsageError as error:  # an older build without one of our options, or frames in its memory alone
+            reason = str(error)
+        found.append(Availability(name, context.codec.canonical_name, reason))
+    return found
+
+
+def _settled(encoding: Encoding, bits: int, chroma: str) -> Encoder:
+    """The encoder with all of its settings, not tried yet."""
     codec = encoding.codec if encoding.codec != "auto" else "hevc" if bits > 8 else "h264"
     name = CODECS.get(codec, codec)
     try:
@@ -179,24 +181,37 @@ def resolve(
     wanted = f"yuv{chroma}p" + ("10le" if bits > 8 else "")
     options = dict(encoding.options)
     pixel_format, loss = _pixel_format(found, wanted, options.pop("pix_fmt", None))
-    encoder = Encoder(name, found.canonical_name, pixel_format, _with_defaults(found, encoding.crf, options), loss)
-    rate = frame_rate or Fraction(24)
-    encoder.opened(Coded(size, time_base or 1 / rate, rate))
-    return encoder
+    return Encoder(name, found.canonical_name, pixel_format, _with_defaults(found, encoding.crf, options), loss)
 
 
-def available() -> list[Availability]:
-    """The encoders behind `CODECS` and every hardware encoder of these codecs, each tried at 320x240."""
-    found = []
-    for name in _names():
-        codec = av.Codec(name, "w")
-        reason = None
-        try:
-            resolve(Encoding(name), bits=8, size=(320, 240), frame_rate=Fraction(24))
-        except (DeviceError, UsageError) as error:
-            reason = str(error).partition(": ")[2].rpartition("; there are")[0] or str(error)
-        found.append(Availability(name, codec.canonical_name, reason))
-    return found
+def _open(context: VideoCodecContext) -> str | None:
+    """Open it; the reason where it does not open.
+
+    Raises:
+        UsageError: an option is unknown to the encoder, or a value of one is.
+    """
+    name = context.name
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells errors only; it reads no other switch
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    error = None
+    try:
+        with av.logging.Capture() as told:
+            context.open()
+    except (av.FFmpegError, ValueError) as caught:
+        error = caught
+    finally:
+        av.logging.set_level(level)
+    lines = [line.strip() for _, _, line in told]
+    if any(line.startswith(_NOT_UNDERSTOOD) for line in lines):
+        raise UsageError(f"encoder {name}: {'; '.join(lines)}")
+    if error is not None:
+        return "; ".join(lines) or str(error)
+    for key in context.options:  # what the encoder took is gone from here
+        known = [option.name for option in _options_of(name)]
+        close = difflib.get_close_matches(key, known, 3, 0.4) or sorted(known)[:20]
+        raise UsageError(f"encoder {name} has no option '{key}'; near it: {', '.join(close)}")
+    return None
 
 
 def _names() -> list[str]:

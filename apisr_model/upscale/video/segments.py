@@ -230,7 +230,7 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except (OSError, av.FFmpegError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
         raise
 
 
