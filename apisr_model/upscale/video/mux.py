@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_", "ENCODER")
 # What describes the old file as a file, and would be wrong of the new one.
 _OF_THE_CONTAINER = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_INTERLEAVED_S = 60  # packets of one time lie closer together in any file
 _ASPECT_ROUNDING = 0.01  # of a display size in whole pixels
 _TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
 
@@ -125,6 +126,8 @@ def _copied_packets(
     latest: dict[int, int] = {}
     for packet in _readable(source, copies):
         stream, time_base = packet.stream, packet.time_base
+        if stretch.end is not None and _due(packet) > stretch.end + _INTERLEAVED_S:
+            return
         if stretch.start is not None and not _is_within(
             packet, stretch.start, stretch.end, has_begun=stream.index in latest
         ):

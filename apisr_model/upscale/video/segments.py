@@ -24,6 +24,7 @@ from apisr_data.errors import UsageError
 log = logging.getLogger(__name__)
 
 _HEADER = struct.Struct("<qI?")
+_LONGEST_NAME_BYTES = 255  # of most file systems; Japanese takes three a character
 _JOURNAL, _LOCK = "journal.json", ".lock"
 
 
@@ -85,7 +86,7 @@ class Part:
     """
 
     def __init__(self, target: Path, fingerprint: str, *, fresh: bool = False) -> None:
-        self.folder = target.with_name(f".{target.name}.apisr-part")
+        self.folder = _folder_for(target)
         self.segments: list[Segment] = []
         self._fingerprint = fingerprint
         self.folder.mkdir(exist_ok=True)
@@ -217,6 +218,13 @@ class Part:
             is_ours = path.suffix in (".segment", ".tmp") or path.stem == "joined" or path.name == _JOURNAL
             if is_ours and path.name not in keep:
                 path.unlink(missing_ok=True)
+
+
+def _folder_for(target: Path) -> Path:
+    name = f".{target.name}.apisr-part"
+    if len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
+        name = f".{hashlib.blake2b(os.fsencode(target.name), digest_size=16).hexdigest()}.apisr-part"
+    return target.with_name(name)
 
 
 @contextmanager

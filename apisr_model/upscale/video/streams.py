@@ -34,7 +34,6 @@ class Plan:
     """What `finish` will write beside the pictures."""
 
     source: Path
-    target: Path
     video_index: int
     format: str
     """libav's name of the target's container."""
@@ -76,7 +75,7 @@ def plan(source: Path, video_index: int, target: Path, encoder: Encoder, *, drop
             raise ContainerError(f"{target}: {_misfit_message(opened, copied, misfits, target)}")
         starts_anywhere = opened.format.flags & _TS_DISCONT and opened.start_time
         origin = Fraction(opened.start_time, av.time_base) if starts_anywhere else Fraction(0)
-        return Plan(source, target, video_index, container, tuple(s.index for s in copied), origin)
+        return Plan(source, video_index, container, tuple(s.index for s in copied), origin)
 
 
 def open_source(path: Path) -> InputContainer:
@@ -115,14 +114,14 @@ def add_copied(out: OutputContainer, source: InputContainer, stream: Stream) -> 
     return None if isinstance(stream, AttachmentStream) else copy
 
 
-def describe(stream: Stream) -> str:
+def _describe(stream: Stream) -> str:
     """A stream in words: index, kind, codec, language, title or file name."""
-    words = [str(stream.type), codec_name(stream)]
+    words = [str(stream.type), _codec_name(stream)]
     words += [stream.metadata[key] for key in ("language", "title", "filename") if stream.metadata.get(key)]
     return f"stream {stream.index} ({', '.join(words)})"
 
 
-def codec_name(stream: Stream) -> str:
+def _codec_name(stream: Stream) -> str:
     """The codec as libav calls it."""
     context: CodecContext | None = stream.codec_context  # None where libav has no decoder
     if context is not None:
@@ -143,7 +142,7 @@ def _refuse_unknown(source: InputContainer, drop: Collection[str]) -> None:
 
 def _is_chapter_track(source: InputContainer, stream: Stream) -> bool:
     """Whether it is the text track in which MP4 keeps its chapters; they are written anew from the chapters."""
-    is_text = stream.type == "data" and codec_name(stream) == "bin_data"
+    is_text = stream.type == "data" and _codec_name(stream) == "bin_data"
     return is_text and "mp4" in source.format.name and bool(source.chapters())
 
 
@@ -171,7 +170,7 @@ def _holds_stream(source: InputContainer, stream: Stream, container: str) -> boo
 
 
 def _misfit_message(source: InputContainer, copied: list[Stream], misfits: list[Stream], target: Path) -> str:
-    what = " and ".join(describe(stream) for stream in misfits)
+    what = " and ".join(_describe(stream) for stream in misfits)
     own = Path(source.name).suffix.lower()
     others = [
         s
@@ -185,7 +184,7 @@ def _misfit_message(source: InputContainer, copied: list[Stream], misfits: list[
 
 
 def _picture_suffix(stream: Stream) -> str:
-    return {"mjpeg": "jpg"}.get(codec_name(stream), codec_name(stream))
+    return {"mjpeg": "jpg"}.get(_codec_name(stream), _codec_name(stream))
 
 
 def _attached_picture(source: InputContainer, stream: Stream) -> bytes:
@@ -194,4 +193,4 @@ def _attached_picture(source: InputContainer, stream: Stream) -> bytes:
         for packet in again.demux(again.streams[stream.index]):
             if packet.size:
                 return bytes(packet)
-    raise VideoError(f"{source.name}: the picture of {describe(stream)} cannot be read")
+    raise VideoError(f"{source.name}: the picture of {_describe(stream)} cannot be read")

@@ -66,14 +66,18 @@ def test_segments_join_without_a_step_back_in_decoding_time(tmp_path, suffix):
     assert times(made) == [Fraction(i * 512, 12288) for i in range(40)] if suffix == "mp4" else len(times(made)) == 40
 
 
-@pytest.mark.parametrize("stop_at", [3, 8, 13, 19])
-def test_a_resumed_run_equals_an_uninterrupted_one(source, tmp_path, stop_at):
-    whole = upscaled(source, tmp_path / "whole.mkv", B_FRAMES)
+@pytest.mark.parametrize(
+    ("codec", "stop_at"),
+    [("h264", 3), ("h264", 8), ("h264", 13), ("h264", 19), ("hevc", 13), ("av1", 13), ("ffv1", 13)],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(source, tmp_path, codec, stop_at):
+    encoding = Encoding(codec)
+    whole = upscaled(source, tmp_path / "whole.mkv", encoding)
     with pytest.raises(KeyboardInterrupt):
-        upscaled(source, tmp_path / "out.mkv", B_FRAMES, stop_at=stop_at)
+        upscaled(source, tmp_path / "out.mkv", encoding, stop_at=stop_at)
     assert not (tmp_path / "out.mkv").exists()
     assert part_of(tmp_path / "out.mkv").exists() == (stop_at >= 8)
-    made = upscaled(source, tmp_path / "out.mkv", B_FRAMES)
+    made = upscaled(source, tmp_path / "out.mkv", encoding)
     assert shown(made) == shown(whole)
     assert packets(made) == packets(whole)
     assert not part_of(made).exists()
@@ -135,6 +139,11 @@ def test_what_lies_in_the_partial_folder_and_is_not_ours_stays(source, tmp_path)
     (folder / "notes.txt").write_text("mine", "utf-8")
     upscaled(source, tmp_path / "out.mkv")
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_name_as_long_as_a_file_system_takes_is_no_obstacle(source, tmp_path):
+    assert len(times(upscaled(source, tmp_path / f"{'第' * 83}.mkv"))) == 20
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".ass", ".mkv", ".mkv"]
 
 
 def test_a_full_disk_leaves_whole_segments_and_the_next_run_goes_on(source, tmp_path, monkeypatch):
