@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from apisr_data.terminal import Bars
     from apisr_model.upscale.files import Job, Plan
+    from apisr_model.upscale.picture import Picture
     from apisr_model.upscale.tiles import Progress
     from apisr_model.upscale.upscaler import Upscaler
 
@@ -45,6 +46,10 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what
 PictureFormat = Annotated[
     str | None,
     typer.Option("--format", help="Of pictures: png, jpeg, webp, avif, tiff; default: the input's if lossless."),
+]
+Compare = Annotated[
+    str | None,
+    typer.Option(metavar="LABEL", help="Of pictures: also draw input, plain resize and result, so labelled, beside."),
 ]
 Quality = Annotated[int | None, typer.Option(help="Of JPEG, WebP and AVIF, 0..100.", min=0, max=100)]
 Start = Annotated[str | None, typer.Option(help="Of videos: begin there; seconds or [H:]MM:SS.")]
@@ -87,6 +92,7 @@ def upscale(
     offline: Offline = False,
     picture_format: PictureFormat = None,
     quality: Quality = None,
+    compare: Compare = None,
     start: Start = None,
     duration: Duration = None,
     preview: Preview = None,
@@ -149,7 +155,7 @@ def upscale(
         try:
             with terminal.Bars() as bars:
                 if job.kind == "picture":
-                    told = _upscale_picture(upscaler, job, quality, bars)
+                    told = _upscale_picture(upscaler, job, quality, compare, bars)
                 else:
                     told = upscale_video.run(networks[0], job, flags, bars)
         except (InputError, OSError) as failure:
@@ -163,8 +169,8 @@ def upscale(
     _close(began, plan, written, failed)
 
 
-def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, bars: "Bars") -> str:
-    """Upscale one picture file; returns what it became."""
+def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, label: str | None, bars: "Bars") -> str:
+    """Upscale one picture file and, where there is a `label`, draw before and after; returns what it became."""
     from apisr_model.upscale import picture, picture_formats
     from apisr_model.upscale.image import upscale_picture
 
@@ -174,7 +180,19 @@ def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, bars
     picture_formats.check(job.format, size, quality)
     result = upscale_picture(upscaler, read, _on(bars, job.source.name))
     picture_formats.write(result, job.target, job.format, quality)
-    return f"{read.size[0]}x{read.size[1]} -> {size[0]}x{size[1]}"
+    told = f"{read.size[0]}x{read.size[1]} -> {size[0]}x{size[1]}"
+    return f"{told}; compared in {_compare(job, read, result, label)}" if label else told
+
+
+def _compare(job: "Job", before: "Picture", after: "Picture", label: str) -> Path:
+    """Write NAME.compare.apisr.png beside the output; named as ours, so that no later run takes it for an input."""
+    from apisr_data.images import encode_png, write_bytes
+    from apisr_model.upscale.compare import compare
+    from apisr_model.upscale.files import MARK
+
+    path = job.target.with_name(f"{job.target.stem.removesuffix(MARK)}.compare{MARK}.png")
+    write_bytes(encode_png(compare(before.colour, {label: after.colour})), path)
+    return path
 
 
 def _on(bars: "Bars", name: str) -> "Progress":

@@ -1,10 +1,15 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
-from apisr_data.images import Rgb
+from apisr_data.images import Rgb, encode_png, read, write_bytes
+from apisr_model import checkpoint
+from apisr_model.architectures import build, configure
+from apisr_model.cli import app
 from apisr_model.errors import ShapeError
 from apisr_model.upscale.compare import SHOWN_PX, compare
 
@@ -61,3 +66,17 @@ def test_what_is_no_picture_is_refused(after: NDArray[Any]) -> None:
 def test_no_result_is_refused() -> None:
     with pytest.raises(ShapeError, match="no result"):
         compare(np.zeros((4, 4, 3), np.uint8), {})
+
+
+def test_upscale_draws_a_comparison_that_no_later_run_takes_for_an_input(tmp_path: Path) -> None:
+    small = {"scale": 2, "features": 4, "convolutions": 0}
+    weights = tmp_path / "w.safetensors"
+    checkpoint.save(weights, build("compact", **small), "compact", configure("compact", **small))
+    (tmp_path / "in").mkdir()
+    write_bytes(encode_png(dots((120, 140), (10, 10), 100)), tmp_path / "in" / "a.png")
+    command = ["upscale", str(tmp_path / "in"), "--weights", str(weights), "--device", "cpu"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, [*command, "--compare", "mine"], catch_exceptions=False)
+        assert "compared in" in result.output
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["a.apisr.png", "a.compare.apisr.png", "a.png"]
+    assert read(tmp_path / "in" / "a.compare.apisr.png").shape[1] == 3 * SHOWN_PX + 2 * GAP
