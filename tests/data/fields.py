@@ -64,13 +64,24 @@ def interlace(draw, frames, order="tff"):
     return [weave(*(draw(n), draw(n + 0.5))[:: 1 if order == "tff" else -1]) for n in range(frames)]
 
 
-def write(path, lumas, *, codec="ffv1", fps=Fraction(30000, 1001), options=None, flags=0, times=None, time_base=None):
+def write(
+    path,
+    lumas,
+    *,
+    codec="ffv1",
+    fps=Fraction(30000, 1001),
+    options=None,
+    flags=0,
+    times=None,
+    time_base=None,
+    gop_size=12,
+):
     """Pictures (h, w) as the luma planes of a grey video; `times` in units of `time_base`, else one each 1 / `fps`."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
         stream.width, stream.height, stream.pix_fmt = lumas[0].shape[1], lumas[0].shape[0], "yuv420p"
         stream.codec_context.flags |= flags
-        stream.codec_context.thread_count = 1
+        stream.codec_context.thread_count, stream.codec_context.gop_size = 1, gop_size
         if time_base:
             stream.codec_context.time_base = time_base
         for number, luma in enumerate(lumas):

@@ -1,15 +1,17 @@
 """Fields undone: what a video's fields are is measured on its pictures, then telecine or interlacing is taken out."""
 
+import functools
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
-from typing import Literal, Self
+from itertools import chain, islice, pairwise
+from typing import Literal
 
 import av
 import av.filter
+import numpy as np
 from av.video.frame import VideoFrame
 
 from apisr_data import interlacing
@@ -24,8 +26,13 @@ Kind = Literal["none", "telecine", "interlaced"]
 
 # One order of fields must comb this much less than the other to overrule the flags.
 _CLEAR_ORDER = 0.7
-# A window is held as luma while its field order is measured, so no more than this of it.
-_ORDER_FRAMES = 25
+# Judged at a time: a video that was cut after it was telecined changes its cadence at every cut.
+_PIECE_FRAMES = 75
+# Frames of a piece that are held as luma for it, and combed blocks that are enough.
+_ORDER_FRAMES = 12
+_ORDER_BLOCKS = 500
+# Combs are looked for in every second of these columns where a picture is wide: half the time, the same verdict.
+_WIDE_PX, _STRIP_PX = 1280, 32
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,6 @@ class Treatment:
     sentence: str
     field_order: FieldOrder | None = None
 
-    @classmethod
-    def none(cls, sentence: str) -> Self:
-        """Frames stay as they are."""
-        return cls("none", sentence)
-
     @property
     def pts_scale(self) -> int:
         """How much finer the time base becomes: four frames take the time of five, whose quarter is no whole number."""
@@ -59,25 +61,28 @@ class Treatment:
         return Fraction(4, 5) if self.kind == "telecine" else Fraction(1)
 
 
+@functools.lru_cache(maxsize=4)  # the forecast asks, and then the job
 def measure(stream: DecodedStream, colour: Colour) -> Treatment:
     """The treatment that a video needs, judged on six stretches of it (`apisr_data.interlacing`)."""
     order = _OrderEvidence()
     kinds: Counter[str] = Counter()
     whole = Interlacing()
-    for start_s, seconds in interlacing.windows(stream.info.duration_s if stream.is_seekable else None):
-        window = _Window(_lumas(stream, colour, start_s, seconds))
-        seen = interlacing.judge(window)
-        whole += seen
-        if seen.kind:
-            kinds[seen.kind] += 1
-        if seen.combed:
-            order.add(window.kept)
+    for start_s, seconds in interlacing.windows(stream.info.duration_s if stream.has_times else None):
+        lumas = _lumas(stream, colour, start_s, seconds)
+        while piece := _Piece(islice(lumas, _PIECE_FRAMES)):
+            seen = interlacing.judge(piece)
+            whole += seen
+            if seen.kind:
+                kinds[seen.kind] += 1
+            if seen.combed and not order.is_clear:
+                order.add(piece.kept)
     kind = _overall(whole, kinds)
-    if kind == "none":
-        return Treatment.none(_progressive_sentence(whole, stream.info.field_order))
-    flagged: FieldOrder | None = {"tff": "tff", "bff": "bff"}.get(stream.info.field_order or "")  # type: ignore[assignment]
+    flagged = stream.info.field_order
     field_order = order.verdict(flagged)
-    return Treatment(kind, _sentence(kind, kinds, stream.frame_rate, field_order, flagged), field_order)
+    told = _sentence(kind, whole, stream.frame_rate, field_order, flagged)
+    if len(kinds) > 1:
+        told += "; mixed: of the stretches looked at, " + ", ".join(f"{n} {name}" for name, n in kinds.most_common())
+    return Treatment(kind, told, None if kind == "none" else field_order)
 
 
 def treat(frames: Iterator[Timed], treatment: Treatment, time_base: Fraction, colour: Colour) -> Iterator[Timed]:
@@ -92,18 +97,18 @@ def treat(frames: Iterator[Timed], treatment: Treatment, time_base: Fraction, co
     return drop_repeats(_filtered(frames, filters), lambda picture: to_luma(picture, colour), time_base)
 
 
-class _Window:
-    """Lumas on their way to the judge, the first of them kept."""
+class _Piece:
+    """Lumas on their way to the judge, the first of them kept; false where there are none."""
 
-    def __init__(self, lumas: Iterable[Luma]) -> None:
-        self._lumas = lumas
-        self.kept: list[Luma] = []
+    def __init__(self, lumas: Iterator[Luma]) -> None:
+        self.kept = list(islice(lumas, _ORDER_FRAMES))
+        self._others = lumas
+
+    def __bool__(self) -> bool:
+        return bool(self.kept)
 
     def __iter__(self) -> Iterator[Luma]:
-        for luma in self._lumas:
-            if len(self.kept) < _ORDER_FRAMES:
-                self.kept.append(luma)
-            yield luma
+        return chain(self.kept, self._others)
 
 
 class _OrderEvidence:
@@ -121,14 +126,19 @@ class _OrderEvidence:
             self._combed["tff"] += int((tff & ~bff).sum())  # what combs either way is drawn
             self._combed["bff"] += int((bff & ~tff).sum())
 
-    def verdict(self, flagged: FieldOrder | None) -> FieldOrder:
+    @property
+    def is_clear(self) -> bool:
+        """More of a video would not change the verdict."""
+        return abs(self._combed["tff"] - self._combed["bff"]) > max(_ORDER_BLOCKS, 0.5 * sum(self._combed.values()))
+
+    def verdict(self, flagged: str | None) -> FieldOrder:
         """The order that combs clearly less; else the flagged one; else the top field first, as most videos have it."""
         tff, bff = self._combed["tff"], self._combed["bff"]
         if tff < _CLEAR_ORDER * bff:
             return "tff"
         if bff < _CLEAR_ORDER * tff:
             return "bff"
-        return flagged or "tff"
+        return "bff" if flagged == "bff" else "tff"
 
 
 def _weave(top: Luma, bottom: Luma) -> Luma:
@@ -138,43 +148,50 @@ def _weave(top: Luma, bottom: Luma) -> Luma:
 
 
 def _lumas(stream: DecodedStream, colour: Colour, start_s: float, seconds: float) -> Iterator[Luma]:
-    with closing(stream.frames(start_s)) as frames:
+    with closing(stream.frames(start_s, is_exact=False)) as frames:
         for frame in frames:
             time_s = stream.time_s(frame.pts)
             if time_s >= start_s + seconds:
                 return
             if time_s >= start_s:
-                yield to_luma(frame.picture, colour)
+                yield _strips(to_luma(frame.picture, colour))
+
+
+def _strips(luma: Luma) -> Luma:
+    """Every second strip of columns of a wide picture, side by side."""
+    height, width = luma.shape
+    if width < _WIDE_PX:
+        return luma
+    whole = luma[:, : width // (2 * _STRIP_PX) * 2 * _STRIP_PX]
+    return np.ascontiguousarray(whole.reshape(height, -1, 2, _STRIP_PX)[:, :, 0].reshape(height, -1))
 
 
 def _overall(whole: Interlacing, kinds: Counter[str]) -> Kind:
-    """One window of a kind is enough: what is progressive passes a field matcher unchanged."""
-    if kinds["interlaced"] > kinds["telecine"] or (whole.kind == "interlaced" and not kinds["telecine"]):
-        return "interlaced"
-    return "telecine" if kinds["telecine"] or whole.kind == "telecine" else "none"
-
-
-def _progressive_sentence(whole: Interlacing, flagged: str | None) -> str:
-    if whole.kind is None:
-        return "too little moves to tell whether it is interlaced; frames stay as they are"
-    if flagged in ("tff", "bff"):
-        return "flagged as interlaced, but its pictures are progressive; frames stay as they are"
-    return "progressive; frames stay as they are"
+    """Two stretches of a kind, or one that outweighs the others; a single one may be flicker that looks woven."""
+    if whole.kind not in ("interlaced", "telecine") and kinds["interlaced"] + kinds["telecine"] < 2:
+        return "none"
+    if kinds["interlaced"] == kinds["telecine"]:
+        return "telecine" if whole.kind == "telecine" else "interlaced"
+    return "telecine" if kinds["telecine"] > kinds["interlaced"] else "interlaced"
 
 
 def _sentence(
-    kind: Kind, kinds: Counter[str], rate: Fraction | None, field_order: FieldOrder, flagged: FieldOrder | None
+    kind: Kind, whole: Interlacing, rate: Fraction | None, field_order: FieldOrder, flagged: str | None
 ) -> str:
     first = {"tff": "top", "bff": "bottom"}[field_order]
+    is_flagged = flagged in ("tff", "bff")
+    if kind == "none":
+        if whole.kind is None:
+            return "too little moves to tell whether it is interlaced; frames stay as they are"
+        told = "flagged as interlaced, but its pictures are progressive" if is_flagged else "progressive"
+        return f"{told}; frames stay as they are"
     if kind == "telecine":
         after = f"{float(rate):.5g} -> {float(rate * 4 / 5):.5g} frames/s" if rate else "five frames become four"
         told = f"3:2 telecine undone: {after}, evenly spaced; the duration stays"
     else:
         told = f"interlaced, deinterlaced ({first} field first): one picture a frame, every time stamp kept"
-    if flagged and flagged != field_order:
+    if is_flagged and flagged != field_order:
         told += f"; the file is flagged the other way, but its pictures say {first} field first"
-    if len(kinds) > 1:
-        told += "; mixed: of the stretches looked at, " + ", ".join(f"{n} {name}" for name, n in kinds.most_common())
     return told
 
 

@@ -112,7 +112,9 @@ class Source:
         ratio = self.info.sample_aspect_ratio
         self.sample_aspect_ratio = 1 / ratio if turned and ratio else ratio
         self.treatment: Treatment = (
-            measure(self._stream, self._decoded_as) if deinterlace == "auto" else Treatment.none("not measured")
+            measure(self._stream, self._decoded_as)
+            if deinterlace == "auto"
+            else Treatment("none", "fields are not looked at; frames stay as they are")
         )
         self.time_base: Fraction = self.info.time_base / self.treatment.pts_scale
         rate = self._stream.frame_rate
@@ -208,7 +210,7 @@ class Source:
         if is_exact and self.treatment.kind == "telecine":
             from_s = 0.0  # which frame of five is dropped depends on those before
         before: Timed | None = None
-        with closing(self._stream.frames(from_s, damage)) as decoded:
+        with closing(self._stream.frames(from_s, damage, is_exact=is_exact)) as decoded:
             for frame in treat(decoded, self.treatment, self.info.time_base, self._decoded_as):
                 if before is not None:
                     yield self._shown(before, frame.pts - before.pts)

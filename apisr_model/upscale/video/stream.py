@@ -61,11 +61,12 @@ class Timed(NamedTuple):
 
 
 class DecodedStream:
-    """The video stream that `apisr_data.video.probe` chooses.
+    """The video stream that `apisr_data.video.probe` chooses; equal where the file is the same and unchanged.
 
     Attributes:
         info: the stream, with the rotation of its first frame.
         frame_rate: frames per second, average; None where the file does not tell.
+        has_times: its packets carry time stamps.
         is_seekable: decoding may begin in the middle and give the same frames.
 
     Raises:
@@ -80,7 +81,10 @@ class DecodedStream:
             has_start = stream.start_time is not None
         self.info = info
         self.frame_rate = Fraction(rate) if rate else None
+        self.has_times = has_start
         self.is_seekable = has_start and any(name in _INDEXED for name in info.container.split(","))
+        state = path.stat()
+        self._identity = (path.absolute(), state.st_size, state.st_mtime_ns)
         self._shape: tuple[int, int, str] | None = None  # not known before the first frame
         first = next(self._pass(None, Damage(), threads=1), None)
         if first is None:
@@ -96,14 +100,23 @@ class DecodedStream:
             bit_depth=max(component.bits for component in picture.format.components),
         )
 
-    def frames(self, from_s: float | None = None, damage: Damage | None = None) -> Generator[Timed]:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecodedStream) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def frames(
+        self, from_s: float | None = None, damage: Damage | None = None, *, is_exact: bool = True
+    ) -> Generator[Timed]:
         """Frames with pts that strictly increase, of one size and pixel format.
 
         From the file's start, or from a key frame at or before `from_s` seconds after the stream's start: the frames
-        from there on are the same. Damaged packets are passed over, and noted in `damage`.
+        from `from_s` on are the same, or, where that need not be exact, nearly. Damaged packets are passed over, and
+        noted in `damage`.
         """
         damage = Damage() if damage is None else damage
-        if from_s is not None and from_s > 0 and self.is_seekable:
+        if from_s is not None and from_s > 0 and (self.is_seekable if is_exact else self.has_times):
             for earlier_s in _EARLIER_S:
                 frames = self._pass(from_s - earlier_s, damage)
                 first = next(frames, None)

@@ -182,16 +182,36 @@ def test_mixed_material_is_stated(tmp_path):
         assert "mixed: of the stretches looked at, 5 telecine, 1 interlaced" in source.treatment.sentence
 
 
-def test_two_passes_and_a_part_give_the_same_frames(tmp_path):
-    drawn = film(draw_pan, 60, 2)
-    path = write(tmp_path / "a.mkv", telecine(drawn))
+@pytest.mark.parametrize("kind", ["telecine", "interlaced"])
+def test_two_passes_and_a_part_give_the_same_frames(tmp_path, kind):
+    woven = telecine(film(draw_pan, 60, 2)) if kind == "telecine" else interlace(draw_pan, 75)
+    path = write(tmp_path / "a.mkv", woven, codec="libx264", gop_size=20)
     with Source(path) as source:
+        assert source.treatment.kind == kind
         first = [(f.pts, planes(f.decoded)) for f in source.frames()]
         assert first == [(f.pts, planes(f.decoded)) for f in source.frames()]
-    with Source(path, start_s=1.0, duration_s=0.5) as part:
+    with Source(path, start_s=1.4, duration_s=0.5) as part:
         shown = [(f.pts, planes(f.decoded)) for f in part.frames()]
-    assert shown == [(pts, data) for pts, data in first if 1.0 <= pts * part.time_base < 1.5]
-    assert len(shown) == 12
+    assert shown == [(pts, data) for pts, data in first if 1.4 <= pts * part.time_base < 1.9]
+    assert len(shown) == (12 if kind == "telecine" else 15)
+
+
+def test_a_cut_that_breaks_the_cadence_leaves_no_combs(tmp_path):
+    drawn = film(draw_pan, 96)
+    woven = telecine(drawn)[:58] + telecine(drawn)[66:]  # edited as video
+    with Source(write(tmp_path / "a.mkv", woven)) as source:
+        pictures = lumas(source.frames())
+    assert combed(pictures) == 0
+    found = [n for picture in pictures for n in range(96) if np.array_equal(drawn[n], picture)]
+    assert [n for n in range(96) if n not in found and not 44 <= n <= 56] == []
+
+
+@pytest.mark.parametrize("kind", ["telecine", "interlaced"])
+def test_wide_pictures_and_transport_streams_are_judged_alike(tmp_path, kind):
+    woven = telecine(film(draw_pan, 24)) if kind == "telecine" else interlace(draw_pan, 24)
+    wide = [np.tile(picture, (1, 4)) for picture in woven]
+    with Source(write(tmp_path / "a.ts", wide, codec="mpeg2video", options={"qmax": "3"})) as source:
+        assert (source.treatment.kind, source.treatment.field_order) == (kind, "tff")
 
 
 def test_a_still_weave_is_left_alone(tmp_path):
