@@ -69,8 +69,8 @@ def _check_memory(upscaler: Upscaler, picture: Picture) -> None:
         needed += 2 * picture.colour.size * scale**2
     if needed > (free := memory.free_bytes("cpu")):
         raise ResourceError(
-            f"a result of {width}x{height} px needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB can "
-            "be used; a smaller --scale or fewer programs beside it may help"
+            f"a result of {width}x{height} px needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is "
+            "free; a smaller --scale or fewer programs beside it may help"
         )
 
 

@@ -1,6 +1,5 @@
 """How much memory a network needs for each pixel, how much is free, and whether an error says that there was none."""
 
-import gc
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,6 @@ _UNMEASURED_BYTES_PER_PX = 32 << 10
 """Of a network that torch does not run (ONNX); a 23-block RRDB x4 needs about half."""
 _SCRATCH = 1.5
 """Over what tensors take: the workspaces of convolution libraries, and what the allocator cannot join."""
-_SHARE = 0.6
-"""Of the free memory that tiles may use: pictures, encoders and other programs need some too."""
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 _UNKNOWN_FREE_BYTES = 2 << 30
@@ -41,7 +38,6 @@ def has_run_out(error: BaseException) -> bool:
 
 def release(device: str) -> None:
     """Give memory that torch keeps for itself back to the device."""
-    gc.collect()
     kind = torch.device(device).type
     if kind == "cuda":
         torch.cuda.empty_cache()
@@ -50,7 +46,7 @@ def release(device: str) -> None:
 
 
 def free_bytes(device: str) -> int:
-    """Memory that tiles may use on `device`: a share of what is free, within the container's limit."""
+    """Memory that is free on `device`, within the container's limit."""
     kind = torch.device(device).type
     if kind == "cuda":
         free: float = torch.cuda.mem_get_info(device)[0]
@@ -59,7 +55,7 @@ def free_bytes(device: str) -> int:
         free = torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
     else:
         free = min(_free_of_machine(), _free_of_container())
-    return int(max(0, free) * _SHARE)
+    return int(max(0, free))
 
 
 def bytes_per_px(network: Network, side_px: int) -> float:

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,12 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Told the input px that are done and their final number."""
 
-_FASTEST_CPU_PX = 256
-_LARGEST_PX = 2048
+_SHARE = {"cpu": 0.25}
+"""Of the free memory that one tile may use: pictures, encoders and other programs need some too."""
+_SHARE_ELSEWHERE = 0.8
+_LARGEST_PX = {"cpu": 1024}
+"""Of a tile chosen here. On a CPU, RRDB and Compact take the same time a px from 256 px on, and twice that at 64 px."""
+_LARGEST_ELSEWHERE_PX = 2048
 
 
 @dataclass(frozen=True)
@@ -59,21 +64,25 @@ class Tile:
 
 
 class Tiler:
-    """Runs a network over pictures; remembers which tile size the memory allowed.
+    """Runs a network over pictures; remembers what one px needs of memory, and which tile was too large for it.
 
-    Tiles lie on the network's grid, and each is cut where at least the network's overlap lies around it on every side
-    that is not the picture's edge: what is kept does not depend on where the cut is, so there is nothing to blend.
-
-    Attributes:
-        tile_px: largest side of a tile with its overlap, input px; None until the first picture says what is best.
+    Tiles lie on the network's grid, and each is cut in the middle of what it shares with the next one, where at least
+    the network's overlap lies beyond the cut. Blending would be worse: it mixes in pixels that lie nearer to the edge
+    of their tile, and towards it the error grows faster than a ramp's weight falls.
     """
 
     def __init__(self, network: Network, tile_px: int | None = None) -> None:
-        """`tile_px` is rounded to the network's grid, and never below what its overlap needs; None: automatic."""
+        """`tile_px`: the largest side of a tile with its overlap, input px; None: as large as the memory allows.
+
+        It is rounded to the network's grid, and never below what the overlap needs.
+        """
         self.network = network
         self._margin = _round_up(network.overlap_px, network.multiple_of)
-        self._floor = _round_up(max(2 * self._margin + network.multiple_of, network.smallest_px), network.multiple_of)
-        self.tile_px = None if tile_px is None else self._on_grid(tile_px)
+        step = max(self._margin, network.multiple_of)  # less would compute the overlap more than nine times
+        self._floor = _round_up(max(2 * self._margin + step, network.smallest_px), network.multiple_of)
+        self._asked_px = None if tile_px is None else self._on_grid(tile_px)
+        self._bytes_per_px: float | None = None
+        self._limit_px = sys.maxsize
 
     def tiles(self, rgb: Tensor, progress: Progress | None = None) -> Iterator[tuple[Tile, Tensor]]:
         """Each tile and its result (1, 3, scale * h, scale * w) of the kept part, float32 on the network's device.
@@ -87,14 +96,13 @@ class Tiler:
             WeightsError: the network's result is not finite in float32 either.
         """
         height, width = _size(rgb)
-        if self.tile_px is None:
-            self.tile_px = self._automatic(rgb)
-        todo = deque(self._cut((0, height), (0, width), rgb))
+        tile_px = min(self._asked_px or self._automatic(height, width), self._limit_px)
+        todo = deque(self._cut((0, height), (0, width), rgb, tile_px))
         done = 0
         while todo:
             tile = todo.popleft()
-            if tile.side_px > self.tile_px:
-                todo.extendleft(reversed(self._cut(_kept(tile.down), _kept(tile.across), rgb)))
+            if tile.side_px > min(tile_px, self._limit_px):
+                todo.extendleft(reversed(self._cut(_kept(tile.down), _kept(tile.across), rgb, self._limit_px)))
                 continue
             try:
                 result = self._compute(rgb, tile)
@@ -135,47 +143,49 @@ class Tiler:
         )
 
     def _halve(self, tile: Tile) -> None:
-        """Lower `tile_px` to half of what failed.
+        """Allow no more than half of what failed.
 
         Raises:
             ResourceError: the tile that failed had the smallest size.
         """
-        failed = min(self.tile_px or tile.side_px, _round_up(tile.side_px, self.network.multiple_of))
         memory.release(self.network.device)
-        if failed <= self._floor:
+        if tile.side_px <= self._floor:
             raise ResourceError(
                 f"{self.network.architecture} on {self.network.device}: memory ran out even for a tile of "
                 f"{tile.side_px} px, the smallest it can have; close other programs, or choose another --device"
             )
-        self.tile_px = self._on_grid(failed // 2)
-        log.warning("memory ran out at tiles of %d px; going on with %d px", failed, self.tile_px)
+        self._limit_px = self._on_grid(tile.side_px // 2)
+        log.warning("memory ran out at tiles of %d px; going on with %d px", tile.side_px, self._limit_px)
 
     def _on_grid(self, tile_px: float) -> int:
         return max(int(tile_px) // self.network.multiple_of * self.network.multiple_of, self._floor)
 
-    def _automatic(self, rgb: Tensor) -> int:
-        """The tile size for pictures like this one: what is fastest on the device and fits into memory."""
-        height, width = _size(rgb)
-        largest = _FASTEST_CPU_PX if self.network.device == "cpu" else _LARGEST_PX
-        largest = min(largest, max(height, width) + self.network.multiple_of)
-        if largest <= self._floor:
+    def _automatic(self, height: int, width: int) -> int:
+        """The tile size for a picture of that size: the largest that fits into memory, as overlap costs time."""
+        height, width = (_round_up(side, self.network.multiple_of) for side in (height, width))
+        if max(height, width) <= self._floor:
             return self._floor
-        needed = memory.bytes_per_px(self.network, self._floor)
-        fitting = math.sqrt(memory.free_bytes(self.network.device) / needed)
-        return self._on_grid(min(largest, fitting))
+        if self._bytes_per_px is None:
+            self._bytes_per_px = memory.bytes_per_px(self.network, self._floor)
+        kind = torch.device(self.network.device).type
+        fitting_px = memory.free_bytes(self.network.device) * _SHARE.get(kind, _SHARE_ELSEWHERE) / self._bytes_per_px
+        largest = _LARGEST_PX.get(kind, _LARGEST_ELSEWHERE_PX)
+        if height * width <= min(fitting_px, largest**2):
+            return max(height, width)
+        return self._on_grid(min(largest, math.sqrt(fitting_px)))
 
-    def _cut(self, rows: tuple[int, int], columns: tuple[int, int], rgb: Tensor) -> list[Tile]:
+    def _cut(self, rows: tuple[int, int], columns: tuple[int, int], rgb: Tensor, tile_px: int) -> list[Tile]:
         """Tiles of at most `tile_px` that keep these rows and columns, in reading order."""
         height, width = _size(rgb)
-        down, across = self._spans(*rows, height), self._spans(*columns, width)
+        down, across = self._spans(*rows, height, tile_px), self._spans(*columns, width, tile_px)
         return [Tile(*both) for both in product(down, across)]
 
-    def _spans(self, start: int, stop: int, side: int) -> list[Span]:
+    def _spans(self, start: int, stop: int, side: int, tile_px: int) -> list[Span]:
         """[start, stop) of a side, cut into the fewest pieces, all of one length where there are several."""
         grid = self.network.multiple_of
         low = max(0, (start - self._margin) // grid * grid)
         high = min(_round_up(stop + self._margin, grid), _round_up(side, grid))
-        step = (self.tile_px or self._floor) - 2 * self._margin
+        step = tile_px - 2 * self._margin
         count = max(1, math.ceil((high - low - 2 * self._margin) / step))
         length = _round_up(math.ceil((high - low - 2 * self._margin) / count), grid) + 2 * self._margin
         if count == 1:
