@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -33,6 +34,18 @@ _WRAPPERS = (
 _PREFIXES = ("module.", "net_g.", "generator.")
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """What files of torch before 1.6 start with."""
+_SAFETENSORS = re.compile(rb".{8}\{", re.DOTALL)
+"""A header's length and its first character."""
+_NUMPY_SCALAR: Any = np.float64().__reduce__()[0]
+_HARMLESS = [
+    _NUMPY_SCALAR,
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),  # its name before NumPy 2
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    np.dtypes.Int64DType,
+]
+"""What a loss or a step that was NumPy's needs beside tensors; none of it runs anything."""
 _OTHERS = (
     (
         b"version https://git-lfs",
@@ -55,7 +68,7 @@ def read(path: Path) -> tuple[State, Mapping[str, str]]:
 
     PyTorch's files, of which nothing but tensors and plain values is ever loaded, and safetensors. Trainers' wrappings
     (`params_ema`, `model_state_dict` and so on) and prefixes (`module.`, `_orig_mod.`) are taken off. Tensors are on
-    the CPU, may lie in the file (memory-mapped), and those of less precision are widened to float32.
+    the CPU, and those of less precision are widened to float32.
 
     Raises:
         WeightsError: the file is absent, damaged or something else; the message says what it is.
@@ -94,7 +107,7 @@ def _content(path: Path, head: bytes) -> tuple[Any, Mapping[str, str]]:
         return _read_zip(path), {}
     if head.startswith(_LEGACY):
         return _unpickle(path), {}
-    if re.match(rb".{8}\{", head, re.DOTALL) or path.suffix.lower() == ".safetensors":
+    if _SAFETENSORS.match(head) or path.suffix.lower() == ".safetensors":
         return _read_safetensors(path, head)
     raise WeightsError(f"{path}: {_what(path, head)}")
 
@@ -110,12 +123,14 @@ def _read_zip(path: Path) -> Any:
         raise WeightsError(f"{path}: is a TorchScript program, not weights, and programs are not run; ask for its .pth")
     if not any(name.endswith("/data.pkl") for name in names):
         raise WeightsError(f"{path}: is a zip archive of {', '.join(names[:3])}, not weights: unpack it first")
-    return _unpickle(path, mmap=True)
+    return _unpickle(path)
 
 
-def _unpickle(path: Path, *, mmap: bool = False) -> Any:
+def _unpickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        # given the path in place of the file, torch would go by its suffix
+        with path.open("rb") as file, torch.serialization.safe_globals(_HARMLESS):
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r"(?:GLOBAL|type|global) `?([\w.]+\.[\w.]+)", str(error))
         what = f" ({refused[1]})" if refused else ""
@@ -133,7 +148,7 @@ def _read_safetensors(path: Path, head: bytes) -> tuple[State, Mapping[str, str]
         with safetensors.safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        if re.match(rb".{8}\{", head, re.DOTALL):
+        if _SAFETENSORS.match(head):
             raise WeightsError(f"{path}: safetensors, cut short or damaged: {_size(path)}; {error}") from None
         raise WeightsError(f"{path}: {_what(path, head)}") from None
 

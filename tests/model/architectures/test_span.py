@@ -39,7 +39,7 @@ def test_it_computes_what_the_paper_says(normalise: bool, is_training: bool) -> 
     x = torch.rand(2, 3, 9, 12)
     with torch.no_grad():
         expected = published_forward(network.state_dict(), x, scale=2, normalise=normalise)
-        assert torch.allclose(network(x), expected, atol=1e-5 * float(expected.abs().max()))
+        assert torch.allclose(network(x), expected, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_loading_into_an_eval_network_merges_the_convolutions_again() -> None:
