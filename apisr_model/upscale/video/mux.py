@@ -63,7 +63,7 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
             pictures.metadata["title"] = pictures.metadata.get("title", "") + matroska.ROOM
         encoded = _pictures(part, pictures, coded.time_base, stretch.origin)
         picture = next(encoded, None)
-        for packet in _copied_packets(source, copies, stretch):
+        for packet in _copied_packets(source, copies, stretch, step=1 if plan.format in MP4 else 0):
             while picture is not None and _due(picture) <= _due(packet):
                 out.mux(picture)
                 picture = next(encoded, None)
@@ -116,12 +116,13 @@ def _pictures(part: Part, stream: VideoStream, time_base: Fraction, origin: Frac
 
 
 def _copied_packets(
-    source: InputContainer, copies: Mapping[int, Stream], stretch: Stretch
+    source: InputContainer, copies: Mapping[int, Stream], stretch: Stretch, *, step: int
 ) -> Iterator["av.Packet[Any]"]:
     """The packets of the streams in `copies` (source index -> target stream), ready to be muxed, in the file's order.
 
     Of a part go the packets that begin within it, and the text subtitles that are still shown at its start. A damaged
-    source ends at the damage.
+    source ends at the damage. A source may step back at an edit, which no muxer takes: from one packet of a stream to
+    the next the decoding time rises by `step` ticks at least.
     """
     latest: dict[int, int] = {}
     for packet in _readable(source, copies):
@@ -132,15 +133,14 @@ def _copied_packets(
             packet, stretch.start, stretch.end, has_begun=stream.index in latest
         ):
             continue
-        ticks = round(stretch.origin / time_base)
+        ticks = 0 if _is_in_header(stream) else round(stretch.origin / time_base)
         packet.pts = None if packet.pts is None else packet.pts - ticks
         packet.dts = None if packet.dts is None else packet.dts - ticks
         if stretch.start is not None and stream.type == "subtitle" and packet.pts is not None and packet.pts < 0:
             packet.duration = (packet.duration or 0) + packet.pts  # shown from before the part's start
             packet.pts = packet.dts = 0
         if packet.dts is not None:
-            # A source may step back at an edit; no muxer takes that.
-            packet.dts = max(packet.dts, latest.get(stream.index, packet.dts))
+            packet.dts = max(packet.dts, latest.get(stream.index, packet.dts - step) + step)
             packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
             latest[stream.index] = packet.dts
         packet.stream = copies[stream.index]
@@ -179,7 +179,7 @@ def _readable(source: InputContainer, copies: Mapping[int, Stream]) -> Iterator[
 
 def _is_within(packet: "av.Packet[Any]", start: Fraction, end: Fraction | None, *, has_begun: bool) -> bool:
     stream = packet.stream
-    if stream.disposition & Disposition.attached_pic:
+    if _is_in_header(stream):
         return True
     ticks = packet.pts if packet.pts is not None else packet.dts
     if ticks is None:

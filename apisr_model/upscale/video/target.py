@@ -95,6 +95,7 @@ class Target:
 
         Raises:
             OSError: the disk is full, say; segments that are whole stay.
+            DeviceError: the encoder failed.
         """
         if rgb is not None:
             self._picture = to_frame(rgb, self._source.colour, self._encoder.pixel_format)
@@ -108,8 +109,7 @@ class Target:
         self._latest_duration = frame.duration or round(1 / (self._coded.frame_rate * self._coded.time_base))
         self._picture.pts, self._picture.time_base = frame.pts, self._coded.time_base
         self._picture.duration = self._latest_duration
-        for packet in self._context.encode(self._picture):
-            self._file.write(packet)
+        self._encode(self._context, self._file, self._picture)
         self._in_segment += 1
         if self._in_segment == self._segment_frames:
             self._end_segment()
@@ -151,8 +151,7 @@ class Target:
     def _end_segment(self) -> None:
         if self._context is None or self._file is None:
             return
-        for packet in self._context.encode(None):
-            self._file.write(packet)
+        self._encode(self._context, self._file, None)
         if self._file.frames != self._in_segment:
             raise DeviceError(
                 f"encoder {self._encoder.name} made {self._file.frames} packets of {self._in_segment} pictures; "
@@ -160,6 +159,14 @@ class Target:
             )
         self._part.add(self._file, self._latest_duration)
         self._context, self._file, self._in_segment = None, None, 0
+
+    def _encode(self, context: VideoCodecContext, file: SegmentFile, picture: av.VideoFrame | None) -> None:
+        try:
+            packets = context.encode(picture)
+        except av.FFmpegError as error:
+            raise DeviceError(f"encoder {self._encoder.name} failed: {error}; whole segments are kept") from error
+        for packet in packets:
+            file.write(packet)
 
     def _stretch(self) -> Stretch:
         if not self._source.is_part:

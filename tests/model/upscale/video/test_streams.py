@@ -190,3 +190,25 @@ def test_a_truncated_source_gives_what_can_be_read(tmp_path):
     made = upscaled(cut, tmp_path / "out.mkv")
     assert 10 < len(times(made)) <= 60
     assert packets(made, "audio") == packets(cut, "audio")
+
+
+def test_a_part_of_a_film_with_cover_art_keeps_it(tmp_path):
+    source = film(tmp_path / "in.mp4", cover=True, sounds=[("aac", "jpn")])
+    with av.open(str(upscaled(source, tmp_path / "out.mp4", start_s=0.3))) as container:
+        assert [bytes(p) for p in container.demux() if p.size and p.stream.disposition & 1024] == [cover_png()]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_whose_time_stands_still_is_still_joined(tmp_path, suffix):
+    source = tmp_path / "still.mkv"
+    with av.open(str(film(tmp_path / "in.mkv", sounds=[("aac", "jpn")]))) as whole, av.open(str(source), "w") as out:
+        streams = [out.add_stream_from_template(s, opaque=True) for s in whole.streams]
+        for packet in whole.demux():
+            if packet.size:
+                if packet.stream.type == "audio":  # ten packets at a time have the time of the first
+                    packet.pts = packet.dts = max(0, packet.pts // 213 * 213)
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    assert len(packets(source, "audio")) > 30
+    made = upscaled(source, tmp_path / f"out.{suffix}")
+    assert sorted(p[-1] for p in packets(made, "audio")) == sorted(p[-1] for p in packets(source, "audio"))
