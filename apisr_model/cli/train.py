@@ -102,7 +102,7 @@ def _recipe(name: str | None, assignments: list[str], run: Path, *, resume: bool
         began_with = parse(TrainRecipe, state.read(begun)["recipe"], str(begun))
         return override(began_with, assignments)
     if name is None:
-        OUT.print(f"no --recipe: {DEFAULT_RECIPE}, a tiny network trained for a minute, to look at", markup=False)
+        OUT.print(f"no --recipe: {DEFAULT_RECIPE}, a tiny network trained for about a minute, to look at", markup=False)
     return override(load_recipe_as(TrainRecipe, name or DEFAULT_RECIPE, job="train"), assignments)
 
 
@@ -171,10 +171,9 @@ def _close(result: "Result", began: float) -> None:
     if result.left_out:
         named = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
         OUT.print(f"left out of --init, for want of a match: {len(result.left_out):,} entries: {named}", markup=False)
-    if result.validation:
-        OUT.print(_told(result.validation), markup=False)
     did = f"{result.steps_now:,} steps" if result.steps_now else "the run was done already"
-    OUT.print(f"wrote {result.network}: step {result.step:,}, {did} ({seconds_since(began)})", markup=False)
+    found = f", {_told(result.validation)}" if result.validation else ""
+    OUT.print(f"wrote {result.network}: step {result.step:,}, {did}{found} ({seconds_since(began)})", markup=False)
     if not result.is_finished:
         raise KeyboardInterrupt
     OUT.print(f"next: apisr-model upscale PICTURE --weights {shlex.quote(str(result.network))}", markup=False)

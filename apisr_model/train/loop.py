@@ -87,12 +87,12 @@ def train(
 
     torch.manual_seed(settings.seed)
     module = architecture.build(config).to(device)
-    left_out = _start_from(module, init) if init is not None else ()
+    content = state.read(run / state.FILE) if resume and (run / state.FILE).exists() else None
+    left_out = _start_from(module, init) if init is not None and content is None else ()
     optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     learner = Learner(module, averaging_copy(module), optimizer)
     plain_recipe = recipe.model_dump(mode="json")
-    if resume and (run / state.FILE).exists():
-        content = state.read(run / state.FILE)
+    if content is not None:
         state.check_same_run(content, plain_recipe, manifest.digest, run / state.FILE)
         learner.restore(content)
 
@@ -138,7 +138,7 @@ def train(
         if is_due:
             validation = keep()
         on_progress(_progress(settings, learner, value, first, before, validation if is_due else None))
-    if learner.step > first:
+    if learner.step > first and learner.step % settings.checkpoint_every:
         validation = keep()
     steps = learner.step - first
     return Result(run / NETWORK_FILE, learner.step, steps, learner.seconds, validation, fraction >= 1, left_out)

@@ -1,0 +1,33 @@
+"""From the sample clip to a network that beats a plain resize, as the demo does it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from apisr_model import checkpoint
+
+
+def call(package: str, *arguments: object) -> str:
+    command = [sys.executable, "-c", f"from {package}.cli import main; main()", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.slow
+def test_train_quick_beats_bicubic_on_a_scene_that_it_was_not_trained_on(sample: Path, tmp_path: Path) -> None:
+    options = ("--recipe", "curate_quick", "--set", "export.seed=6", "--export", tmp_path / "set")
+    call("apisr_data", "run", sample, "-d", tmp_path / "dataset", *options)
+    run = tmp_path / "run"
+    fewer = ("--set", "train.iterations=500", "--device", "cpu")
+    told = call(
+        "apisr_model", "train", tmp_path / "set" / "manifest.parquet", "--recipe", "train_quick", "-o", run, *fewer
+    )
+    gain = float(told.partition("dB on 1 held-out picture (+")[2].partition(" over bicubic)")[0])
+    assert gain > 0.8  # dB; 2,000 steps come to 1.9
+    [picture] = (tmp_path / "set" / "val").iterdir()
+    call("apisr_model", "upscale", picture, "-o", tmp_path / "out.png", "--weights", run / "network.safetensors")
+    assert checkpoint.read(run / "network.safetensors")[1]["step"] == "500"
+    assert (tmp_path / "out.png").exists()
