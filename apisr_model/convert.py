@@ -29,7 +29,8 @@ _LARGEST_DIFFERENCE = 1e-3
 _LARGEST_DIFFERENCE_OF_HALF = 1 / 64
 _EXPORTED_PX = (24, 40)
 _CHECKED_SIZES = ((1, 3, 40, 24), (2, 3, 37, 53), (1, 3, 3, 5))  # the last two fit no grid: the network pads them
-_EXPORTERS_LOGS = ("torch.onnx", "onnxscript", "onnx_ir")
+_EXPORTERS_LOGS = ("torch.onnx", "onnxscript")
+_OPSET = 18
 
 
 @dataclass(frozen=True)
@@ -111,31 +112,32 @@ def _write_safetensors(path: Path, network: Network, about: dict[str, str], *, h
 
 def _write_onnx(path: Path, network: Network, about: dict[str, str], *, half: bool, opset: int | None) -> None:
     assert isinstance(network.module, nn.Module)
-    _require_exporter()
+    onnx = _exporter()
     dtype = torch.float16 if half else torch.float32
     module = copy.deepcopy(network.module).to(dtype)
     grid = network.multiple_of
     sides = [-(-side // grid) * grid for side in _EXPORTED_PX]
+    free = {0: "batch", 2: "height", 3: "width"}
     try:
-        with _silent_exporter():
-            program = torch.onnx.export(
+        with _silent_exporter(), torch.no_grad():
+            torch.onnx.export(  # by tracing: torch.export takes 70 times as long for GRL, whose shapes it solves
                 module,
                 (torch.rand(2, 3, *sides, dtype=dtype),),
-                dynamo=True,
-                dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
+                path,
+                dynamo=False,
                 input_names=["rgb"],
                 output_names=["upscaled"],
-                opset_version=opset,
-                verbose=False,
+                dynamic_axes={"rgb": free, "upscaled": {axis: f"upscaled_{name}" for axis, name in free.items()}},
+                opset_version=opset or _OPSET,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{network.origin}: {network.architecture} cannot be exported to ONNX: {reason}") from None
-    assert program is not None
-    kept = ("architecture", "config", "scale", "multiple_of", "smallest_px", "overlap_px")
-    told: dict[str, Any] = {field: getattr(network, field) for field in kept}
-    program.model.metadata_props[METADATA_KEY] = json.dumps(told | {"config": dict(network.config)} | about)
-    program.save(path, external_data=False)
+    kept = ("architecture", "scale", "multiple_of", "smallest_px", "overlap_px")
+    told = {field: getattr(network, field) for field in kept} | {"config": dict(network.config)} | about
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(told)})
+    onnx.save(model, path)
 
 
 def _difference(network: Network, converted: Network) -> float:
@@ -146,10 +148,11 @@ def _difference(network: Network, converted: Network) -> float:
     return max((same(rgb) - converted(rgb)).abs().max().item() for rgb in pictures)
 
 
-def _require_exporter() -> None:
+def _exporter() -> Any:
+    """The package onnx, once what writing and comparing needs is known to be here."""
     try:
-        for package in ("onnx", "onnxscript", "onnxruntime"):
-            importlib.import_module(package)
+        importlib.import_module("onnxruntime")
+        return importlib.import_module("onnx")
     except ImportError as error:
         raise MissingExtraError(f"writing ONNX needs {error.name}: pip install 'apisr[onnx]'") from None
 
