@@ -180,7 +180,7 @@ def _misfit_message(source: InputContainer, copied: list[Stream], misfits: list[
     fitting = [s for s in others if all(_holds_stream(source, stream, CONTAINERS[s]) for stream in copied)]
     write = f"write {' or '.join(fitting)}, or " if fitting else ""
     indices = ",".join(str(stream.index) for stream in misfits)
-    return f"{target.suffix} cannot hold {what}; {write}leave out what may be lost with --drop-streams {indices}"
+    return f"{target.suffix} cannot hold {what}; {write}do without, with --drop-streams {indices}"
 
 
 def _picture_suffix(stream: Stream) -> str:

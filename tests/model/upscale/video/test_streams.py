@@ -49,7 +49,7 @@ def test_fonts_chapters_and_cover_art_stay(rich, upscaled_rich):
 def test_mp4_refuses_ass_subtitles_and_fonts_by_name_before_any_work(rich, tmp_path):
     subtitle = r"stream 3 \(subtitle, ass, deu, Schilder & Lieder\)"
     font = r"stream 4 \(attachment, font/ttf, Schrift «ä».ttf\)"
-    remedy = r"write \.mkv, or leave out what may be lost with --drop-streams 3,4"
+    remedy = r"write \.mkv, or do without, with --drop-streams 3,4"
     with pytest.raises(ContainerError, match=rf"\.mp4 cannot hold {subtitle} and {font}; {remedy}"):
         upscaled(rich, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []

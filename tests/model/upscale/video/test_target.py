@@ -102,6 +102,19 @@ def test_a_segment_that_was_damaged_meanwhile_is_made_again(source, tmp_path):
     assert shown(upscaled(source, tmp_path / "out.mkv")) == shown(whole)
 
 
+def test_what_a_killed_run_left_half_written_is_not_taken_for_whole(source, tmp_path):
+    whole = upscaled(source, tmp_path / "whole.mkv")
+    with pytest.raises(KeyboardInterrupt):
+        upscaled(source, tmp_path / "out.mkv", stop_at=13)
+    folder = part_of(tmp_path / "out.mkv")
+    first = (folder / "000000.segment").read_bytes()
+    (folder / "000001.segment").write_bytes(first[: len(first) // 2])
+    (folder / "journal.json.tmp").write_text('{"segments": [', "utf-8")
+    (folder / "joined.mkv").write_bytes(b"half a film")
+    assert packets(upscaled(source, tmp_path / "out.mkv")) == packets(whole)
+    assert not folder.exists()
+
+
 def test_a_damaged_journal_starts_from_the_first_picture(source, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         upscaled(source, tmp_path / "out.mkv", stop_at=13)
