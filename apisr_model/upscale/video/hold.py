@@ -21,6 +21,7 @@ SMALLEST_THRESHOLD, LARGEST_THRESHOLD = 4.0, 8.0
 # Of 100 blocks of a held drawing, the one that coding changed most; its worst block of thousands is twice as far off.
 _NOISE_PERCENTILE = 99
 _WORST_OVER_NOISE = 2.2
+_FADE_LEVELS = 1.0  # the middle block changes by more only where the light does
 
 Planes = list[NDArray[Any]]
 
@@ -53,7 +54,7 @@ def threshold_for(runs: Iterable[Iterable[av.VideoFrame]]) -> float:
     """The threshold that a video's coding noise asks for, from a few runs of consecutive frames, in levels.
 
     Coding noise is everywhere, a movement of a drawing somewhere: so the noise of two frames is what 99 of 100 blocks
-    stay below. Cuts, pans and exact repeats are no evidence. The median pair decides.
+    stay below. Cuts, pans, fades and exact repeats are no evidence. The median pair decides.
     """
     noises = []
     for run in runs:
@@ -104,8 +105,12 @@ class _Coded:
         )
 
     def noise(self, other: "_Coded") -> float:
-        """What 99 of 100 blocks of the first plane stay below."""
-        levels = cv2.absdiff(self._planes[0], other._planes[0]).astype(np.float32)
-        rows, columns = (max(side // BLOCK_PX, 1) for side in levels.shape)
-        blocks = cv2.resize(levels, (columns, rows), interpolation=cv2.INTER_AREA)
-        return float(np.percentile(blocks, _NOISE_PERCENTILE)) / self._levels
+        """What 99 of 100 blocks of the first plane stay below; 0 where the whole picture gets brighter or darker."""
+        change = self._planes[0].astype(np.float32) - other._planes[0]
+        rows, columns = (max(side // BLOCK_PX, 1) for side in change.shape)
+        signed, absolute = (
+            cv2.resize(levels, (columns, rows), interpolation=cv2.INTER_AREA) for levels in (change, np.abs(change))
+        )
+        if abs(float(np.median(signed))) > _FADE_LEVELS * self._levels:
+            return 0.0
+        return float(np.percentile(absolute, _NOISE_PERCENTILE)) / self._levels

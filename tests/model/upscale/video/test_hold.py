@@ -125,5 +125,10 @@ def test_a_mouth_that_moves_does_not_raise_the_threshold(still: Picture) -> None
     assert threshold_for([map(speak, range(12))]) == SMALLEST_THRESHOLD
 
 
+def test_a_fade_does_not_raise_the_threshold() -> None:
+    fade = [luma_frame(np.full((48, 64), level, np.uint8)) for level in range(50, 90, 3)]
+    assert threshold_for([fade]) == SMALLEST_THRESHOLD
+
+
 def test_no_frames_give_the_smallest_threshold() -> None:
     assert threshold_for([]) == SMALLEST_THRESHOLD
