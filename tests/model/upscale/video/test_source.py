@@ -265,3 +265,25 @@ def test_what_is_no_video_is_named(tmp_path):
     for name, reason in (("empty.mkv", "empty"), ("text.mkv", "not a video"), ("none.mkv", "cannot be opened")):
         with pytest.raises(VideoError, match=rf"{name}: .*{reason}"):
             Source(tmp_path / name)
+
+
+def test_full_range_jpeg_stays_full_range(tmp_path):
+    path = make(tmp_path / "a.mkv", "mjpeg", frames=2, pixel_format="yuvj420p")
+    with Source(path) as source:
+        frame = colour.to_frame(next(source.frames()).rgb(), source.colour, "yuv420p")
+        assert (source.colour.range, source.colour.siting) == ("full", "left")
+    assert frame.color_range == 2
+
+
+def test_cover_art_is_not_the_video(tmp_path, long_clip):
+    path = tmp_path / "a.mp4"
+    cover = make(tmp_path / "cover.mkv", "mjpeg", size=(400, 400), frames=1, pixel_format="yuvj420p")
+    with av.open(str(long_clip)) as film, av.open(str(cover)) as art, av.open(str(path), "w") as target:
+        streams = [(origin, target.add_stream_from_template(origin.streams.video[0])) for origin in (art, film)]
+        streams[0][1].disposition = av.stream.Disposition.attached_pic
+        for origin, stream in streams:
+            for packet in (p for p in origin.demux(video=0) if p.size):
+                packet.stream = stream
+                target.mux(packet)
+    with Source(path, duration_s=0.2) as source:
+        assert source.size == (96, 64)
