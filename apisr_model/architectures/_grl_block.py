@@ -151,20 +151,21 @@ class _Attention(nn.Module):
 
 
 class Relation(nn.Module):
-    """The `Term`s of attentions from queries to keys at those places of a window, (n, 2) and (m, 2)."""
+    """The `Term`s of attentions from queries to keys at those places of a window, (n, 2) and (m, 2).
+
+    `furthest` is half the range that the differences of their rows have.
+    """
 
     index: Tensor
     offsets: Tensor
 
-    def __init__(self, queries: Tensor, keys: Tensor) -> None:
+    def __init__(self, queries: Tensor, keys: Tensor, furthest: int) -> None:
         super().__init__()
         apart = queries[:, None] - keys  # (n, m, 2)
         row, column = (apart - apart.amin((0, 1))).unbind(2)
-        side = int(row.max()) + 1
-        furthest = side // 2
         along = torch.arange(-furthest, furthest + 1) * (8 / furthest)
         along = along.sign() * torch.log2(along.abs() + 1) / 3
-        self.register_buffer("index", row * side + column, persistent=False)
+        self.register_buffer("index", row * (2 * furthest + 1) + column, persistent=False)
         self.register_buffer("offsets", torch.cartesian_prod(along, along), persistent=False)
 
     def forward(self, similarities: Sequence[Similarity]) -> list[Term]:
@@ -186,15 +187,16 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         attended: Tensor = functional.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), bias.to(q.dtype), scale=1.0
         )
-    return attended.transpose(1, 2)  # type: ignore[no-any-return]
+    return attended.transpose(1, 2)
 
 
-def _unit(x: Tensor, length: Tensor | None = None) -> Tensor:
-    """Vectors in the last dimension, brought to that length, else to one."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
-    return x * (norm.reciprocal() if length is None else length / norm)
+def _unit(x: Tensor, length: Tensor | float = 1.0) -> Tensor:
+    """Vectors in the last dimension, brought to that length."""
+    factor: Tensor = length / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
+    return x * factor
 
 
 def _exact(x: Tensor) -> Tensor:
-    """In float32 on a CPU."""
-    return x.float() if x.device.type == "cpu" else x
+    """On a CPU in float32 if it is less exact."""
+    is_reduced = x.device.type == "cpu" and x.dtype in (torch.bfloat16, torch.float16)
+    return x.float() if is_reduced else x

@@ -78,7 +78,9 @@ class Grl(nn.Module):
         self.norm_end = nn.LayerNorm(channels)
         self.conv_after_body = _conv(channels, channels)
         pixels, anchors = _grl_windows.positions(4), _grl_windows.positions(2)
-        self.relations = nn.ModuleList([Relation(pixels, pixels), Relation(anchors, pixels), Relation(pixels, anchors)])
+        self.relations = nn.ModuleList(
+            [Relation(pixels, pixels, 7), Relation(anchors, pixels, 5), Relation(pixels, anchors, 5)]
+        )
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("masks", _grl_windows.border_masks()[:, None], persistent=False)
         self._kept: _Kept | None = None
@@ -233,7 +235,7 @@ def detect(state: State) -> GrlConfig | None:
     shapes = {key: tuple(value.shape) for key, value in state.items() if key not in _STORED}
     try:
         config = _guess(shapes)
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=()):  # building it on the meta device takes longer
             expected = _build(config).state_dict()
     except (KeyError, IndexError, ValueError):
         return None
@@ -309,6 +311,7 @@ ARCHITECTURE = Architecture(
     config=GrlConfig,
     build=_build,
     detect=detect,
+    rename=lambda state: {key: tensor for key, tensor in state.items() if key not in _STORED},
     multiple_of=lambda _config: SIDE_PX,
     overlap_px=lambda _config: 32,
     variants={
