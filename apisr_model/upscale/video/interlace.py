@@ -76,7 +76,7 @@ def measure(stream: DecodedStream, colour: Colour) -> Treatment:
                 kinds[seen.kind] += 1
             if seen.combed and not order.is_clear:
                 order.add(piece.kept)
-    kind = _overall(whole, kinds)
+    kind = _overall(whole, kinds, can_be_telecine=_is_telecine_rate(stream.frame_rate))
     flagged = stream.info.field_order
     field_order = order.verdict(flagged)
     told = _sentence(kind, whole, stream.frame_rate, field_order, flagged)
@@ -166,13 +166,18 @@ def _strips(luma: Luma) -> Luma:
     return np.ascontiguousarray(whole.reshape(height, -1, 2, _STRIP_PX)[:, :, 0].reshape(height, -1))
 
 
-def _overall(whole: Interlacing, kinds: Counter[str]) -> Kind:
+def _overall(whole: Interlacing, kinds: Counter[str], *, can_be_telecine: bool) -> Kind:
     """Two stretches of a kind, or one that outweighs the others; a single one may be flicker that looks woven."""
     if whole.kind not in ("interlaced", "telecine") and kinds["interlaced"] + kinds["telecine"] < 2:
         return "none"
-    if kinds["interlaced"] == kinds["telecine"]:
-        return "telecine" if whole.kind == "telecine" else "interlaced"
-    return "telecine" if kinds["telecine"] > kinds["interlaced"] else "interlaced"
+    is_even = kinds["interlaced"] == kinds["telecine"]
+    is_telecine = whole.kind == "telecine" if is_even else kinds["telecine"] > kinds["interlaced"]
+    return "telecine" if is_telecine and can_be_telecine else "interlaced"
+
+
+def _is_telecine_rate(rate: Fraction | None) -> bool:
+    """3:2 telecine has 29.97 frames a second, on average less where some of it is soft; 25 is PAL's."""
+    return rate is None or (rate < 31 and abs(rate - 25) > Fraction(1, 100))
 
 
 def _sentence(

@@ -219,3 +219,8 @@ def test_a_still_weave_is_left_alone(tmp_path):
     with Source(write(tmp_path / "a.mkv", [still] * 30)) as source:
         assert source.treatment.kind == "none"
         assert "too little moves" in source.treatment.sentence
+
+
+def test_nothing_at_25_frames_a_second_is_taken_for_telecine(tmp_path):
+    with Source(write(tmp_path / "a.mkv", telecine(film(draw_pan, 32)), fps=Fraction(25))) as source:
+        assert (source.treatment.kind, source.frame_rate) == ("interlaced", 25)
