@@ -39,11 +39,10 @@ def set_display_size(path: Path, track: int, size: tuple[int, int], sample_aspec
     with path.open("r+b") as file:
         head = bytearray(file.read(_HEAD_BYTES))
         tracks = _find(head, _TRACKS, _find(head, _SEGMENT))
-        entries = [e for e in _elements(head, tracks.payload, tracks.end) if e.kind == _ENTRY]
-        entry = (
-            next((e for e in entries if _track_number(head, e) == track + 1), None) if tracks.end <= len(head) else None
-        )
-        if entry is None:
+        inside = _elements(head, tracks.payload, min(tracks.end, len(head)))
+        entries = [element for element in inside if element.kind == _ENTRY]
+        entry = next((entry for entry in entries if _track_number(head, entry) == track + 1), None)
+        if entry is None or tracks.end > len(head):
             raise ContainerError(f"{path}: no track {track + 1} at the head of the Matroska file")
         anew = _laid_out_anew(head, entry, _display_size(size, sample_aspect_ratio))
         spare = entry.end - entry.payload - len(anew)

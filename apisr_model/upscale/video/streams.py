@@ -23,10 +23,10 @@ from apisr_model.upscale.video.encoders import Encoder
 # Suffix -> libav's format, for containers that keep a time stamp for every picture and tell of all their streams.
 # libav's own choice for .m4v is an iPod's subset of MP4.
 CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
-_HOLD_COVER_ART = ("matroska", "mp4")
-KINDS = ("video", "audio", "subtitle", "attachment", "data")
-_TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
 MP4 = ("mp4", "mov")
+KINDS = ("video", "audio", "subtitle", "attachment", "data")
+_HOLD_COVER_ART = ("matroska", "mp4")
+_TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,6 @@ def open_source(path: Path) -> InputContainer:
         return av.open(str(path.absolute()), "r", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: cannot be opened: {error.strerror}") from error
-
-
-def open_target(path: Path, container: str) -> OutputContainer:
-    """A container to write, with the index of an MP4 at its front."""
-    options = {"movflags": "+faststart"} if container in MP4 else {}
-    return av.open(str(path.absolute()), "w", format=container, container_options=options)
 
 
 def add_copied(out: OutputContainer, source: InputContainer, stream: Stream) -> Stream | None:
