@@ -29,8 +29,8 @@ _LARGEST_DIFFERENCE = 1e-3
 _LARGEST_DIFFERENCE_OF_HALF = 1 / 64
 _EXPORTED_PX = (24, 40)
 _CHECKED_SIZES = ((1, 3, 40, 24), (2, 3, 37, 53), (1, 3, 3, 5))  # the last two fit no grid: the network pads them
-_EXPORTERS_LOGS = ("torch.onnx", "onnxscript")
 _OPSET = 18
+_PRINTS_GRAPH = "_jit_onnx_log"  # on a failure, thousands of lines to stdout, whatever `verbose` says
 
 
 @dataclass(frozen=True)
@@ -160,14 +160,14 @@ def _exporter() -> Any:
 @contextmanager
 def _silent_exporter() -> Iterator[None]:
     """Keep what torch's exporter says of its own code, and of packages that it could use, from the terminal."""
-    logs = [logging.getLogger(name) for name in _EXPORTERS_LOGS]
-    levels = [log.level for log in logs]
+    log = logging.getLogger("torch.onnx")
+    level, print_graph = log.level, getattr(torch._C, _PRINTS_GRAPH, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for log in logs:
-            log.setLevel(logging.ERROR)
+        log.setLevel(logging.ERROR)
+        setattr(torch._C, _PRINTS_GRAPH, lambda *_: None)
         try:
             yield
         finally:
-            for log, level in zip(logs, levels, strict=True):
-                log.setLevel(level)
+            log.setLevel(level)
+            setattr(torch._C, _PRINTS_GRAPH, print_graph)

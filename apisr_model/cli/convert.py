@@ -10,7 +10,7 @@ def convert(
     weights: Annotated[str, typer.Argument(help="A file of weights or a name of the zoo.", metavar="WEIGHTS")],
     out: Annotated[Path, typer.Argument(help="What to write: its suffix decides.", metavar="OUT.safetensors|OUT.onnx")],
     half: Annotated[bool, typer.Option("--half", help="Store numbers in 16 bits.")] = False,
-    opset: Annotated[int | None, typer.Option(help="ONNX operator set; default: the exporter's.", min=18)] = None,
+    opset: Annotated[int | None, typer.Option(help="ONNX operator set; default: 18.", min=14, max=20)] = None,
 ) -> None:
     """Write weights as safetensors or ONNX, and compare the result with the original."""
     from shlex import quote

@@ -140,7 +140,7 @@ def test_without_the_exporter_the_install_command_is_told(
 
 
 def test_what_cannot_be_exported_is_told_in_one_line(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def forward(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
         return torch.fft.fft2(x).real
@@ -148,6 +148,8 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     monkeypatch.setattr("apisr_model.architectures.compact.Compact.forward", forward)
     with pytest.raises(WeightsError, match=r"compact cannot be exported to ONNX: [^\n]+$"):
         convert.convert(weights, tmp_path / "x.onnx")
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
