@@ -50,8 +50,10 @@ def upscale_picture(upscaler: Upscaler, picture: Picture, progress: Progress | N
         ResourceError: the memory does not suffice; nothing was computed, or it ran out on the way.
         WeightsError: the network's result is not finite.
     """
-    if picture.colour.ndim not in (2, 3) or (
-        picture.alpha is not None and picture.alpha.shape != picture.colour.shape[:2]
+    if (
+        picture.colour.ndim not in (2, 3)
+        or 0 in picture.colour.shape
+        or (picture.alpha is not None and picture.alpha.shape != picture.colour.shape[:2])
     ):
         raise ShapeError(f"a picture is (h, w, 3), (h, w, 4) or (h, w), found {picture.colour.shape}")
     _check_memory(upscaler, picture)
@@ -63,10 +65,10 @@ def upscale_picture(upscaler: Upscaler, picture: Picture, progress: Progress | N
 
 def _check_memory(upscaler: Upscaler, picture: Picture) -> None:
     width, height = upscaler.size(*picture.size)
-    needed = width * height * picture.colour.itemsize * (picture.colour.size // (picture.size[0] * picture.size[1]) + 1)
-    scale = upscaler.network.scale
+    scale, channels = upscaler.network.scale, 1 if picture.is_grey else 3
+    needed = width * height * picture.colour.itemsize * (channels + 1)
     if (width, height) != (picture.size[0] * scale, picture.size[1] * scale):
-        needed += 2 * picture.colour.size * scale**2
+        needed += 2 * picture.colour.size * scale**2  # the network's own result, 16 bits
     if needed > (free := memory.free_bytes("cpu")):
         raise ResourceError(
             f"a result of {width}x{height} px needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is "

@@ -83,6 +83,10 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak_bytes = 0
         self._held = {tensor.untyped_storage()._cdata: 0 for tensor in module.state_dict().values()}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # skipping it imports torch.compile, 1.5 s
+
     def __torch_dispatch__(
         self,
         func: Callable[..., Any],
