@@ -47,6 +47,11 @@ class Bars:
         if total > 0:
             self._task = self._progress.add_task(stage, total=total, unit=unit)
 
+    def describe(self, stage: str) -> None:
+        """Let the bar say more of its stage."""
+        if self._task is not None:
+            self._progress.update(self._task, description=stage)
+
     def advance(self, amount: float) -> None:
         """Move the bar."""
         if self._task is not None:

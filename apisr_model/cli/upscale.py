@@ -58,7 +58,9 @@ Preview = Annotated[int | None, typer.Option(help="Of a video: N frames before a
 Deinterlace = Annotated[
     Literal["auto", "off"], typer.Option(help="Of videos: undo telecine, deinterlace where the fields say so.")
 ]
-Codec = Annotated[str, typer.Option(help="Of videos: h264, hevc, av1, ffv1, or an encoder's name.")]
+Codec = Annotated[
+    str, typer.Option(help="Of videos: h264, hevc, av1, ffv1 or an encoder's name; auto: h264, hevc for 10 bits.")
+]
 Crf = Annotated[int | None, typer.Option(help="Of videos: constant quality, lower is better.", min=0)]
 EncoderOption = Annotated[
     list[str] | None, typer.Option("--encoder-option", help="Of videos: KEY=VALUE for the encoder; repeatable.")
@@ -70,6 +72,10 @@ Hold = Annotated[bool, typer.Option("--hold/--no-hold", help="Of videos: compute
 HoldThreshold = Annotated[
     float | None, typer.Option(help="Of videos: difference below which a drawing is the one before.", min=0)
 ]
+DropStreams = Annotated[
+    str | None, typer.Option(help="Of videos: streams to leave out, by number or kind, as in 3,subtitle.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Of videos: discard what an interrupted run left.")]
 AssumeMatrix = Annotated[
     Literal["bt601", "bt709", "bt2020"] | None, typer.Option(help="Of videos: colour matrix where none is tagged.")
 ]
@@ -97,13 +103,15 @@ def upscale(
     duration: Duration = None,
     preview: Preview = None,
     deinterlace: Deinterlace = "auto",
-    codec: Codec = "h264",
+    codec: Codec = "auto",
     crf: Crf = None,
     encoder_option: EncoderOption = None,
     container: Container = None,
     hold: Hold = True,
     hold_threshold: HoldThreshold = None,
     assume_matrix: AssumeMatrix = None,
+    drop_streams: DropStreams = None,
+    fresh: Fresh = False,
     verbose: Verbose = False,
 ) -> None:
     """Upscale pictures and videos; inputs are never overwritten, and what is done is whole."""
@@ -130,7 +138,8 @@ def upscale(
         hold=hold,
         hold_threshold=hold_threshold,
         assume_matrix=assume_matrix,
-        fresh=force,
+        drop=tuple(filter(None, re.split(r"[\s,]+", drop_streams or ""))),
+        fresh=fresh or force,
     )
     if preview is None and len(weights or []) > 1:
         raise UsageError("several --weights are for --preview, which shows them side by side; else give one")

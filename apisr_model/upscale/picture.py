@@ -17,7 +17,7 @@ from apisr_data.errors import ImageError
 
 log = logging.getLogger(__name__)
 
-READABLE = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 """Pillow's names of the formats that are read; a file's content decides, not its name."""
 
 _ORIENTATION = 0x0112

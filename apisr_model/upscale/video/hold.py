@@ -54,7 +54,7 @@ def threshold_for(runs: Iterable[Iterable[av.VideoFrame]]) -> float:
     """The threshold that a video's coding noise asks for, from a few runs of consecutive frames, in levels.
 
     Coding noise is everywhere, a movement of a drawing somewhere: so the noise of two frames is what 99 of 100 blocks
-    stay below. Cuts, pans, fades and exact repeats are no evidence. The median pair decides.
+    stay below. Cuts, pans and fades are no evidence. The median pair decides.
     """
     noises = []
     for run in runs:
@@ -63,7 +63,7 @@ def threshold_for(runs: Iterable[Iterable[av.VideoFrame]]) -> float:
             if before is not None and here.is_like(before):
                 noises.append(here.noise(before))
             before = here
-    evidence = [noise for noise in noises if 0 < noise < LARGEST_THRESHOLD]
+    evidence = [noise for noise in noises if noise is not None and noise < LARGEST_THRESHOLD]
     asked = _WORST_OVER_NOISE * float(np.median(evidence)) if evidence else 0.0
     return round(min(max(asked, SMALLEST_THRESHOLD), LARGEST_THRESHOLD), 2)
 
@@ -104,13 +104,13 @@ class _Coded:
             / self._levels
         )
 
-    def noise(self, other: "_Coded") -> float:
-        """What 99 of 100 blocks of the first plane stay below; 0 where the whole picture gets brighter or darker."""
+    def noise(self, other: "_Coded") -> float | None:
+        """What 99 of 100 blocks of the first plane stay below; None where the whole picture gets brighter or darker."""
         change = self._planes[0].astype(np.float32) - other._planes[0]
         rows, columns = (max(side // BLOCK_PX, 1) for side in change.shape)
         signed, absolute = (
             cv2.resize(levels, (columns, rows), interpolation=cv2.INTER_AREA) for levels in (change, np.abs(change))
         )
         if abs(float(np.median(signed))) > _FADE_LEVELS * self._levels:
-            return 0.0
+            return None
         return float(np.percentile(absolute, _NOISE_PERCENTILE)) / self._levels

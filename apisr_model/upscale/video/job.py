@@ -80,6 +80,15 @@ class Result:
     notes: tuple[str, ...]
     """A sentence each on what the user should know: fields, damage, what was lost."""
 
+    @property
+    def sentence(self) -> str:
+        """What became of the frames."""
+        parts = [f"{self.computed:,} computed", f"{self.held:,} held"]
+        if self.resumed:
+            parts.insert(0, f"{self.resumed:,} there already")
+        width, height = self.size
+        return f"{self.frames:,} frames of {width}x{height}: {', '.join(parts)}"
+
 
 class _Read(NamedTuple):
     frame: SourceFrame
