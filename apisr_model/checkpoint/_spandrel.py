@@ -1,6 +1,7 @@
 """Architectures that are not ours, opened by spandrel where it is installed."""
 
 import importlib
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def open_with_spandrel(state: State, path: Path, device: str, precision: Precisi
     except spandrel.UnsupportedModelError:
         raise WeightsError("nor does spandrel know it") from None
     except (RuntimeError, LookupError, ValueError, TypeError, AssertionError) as error:
-        raise WeightsError(f"spandrel cannot build it: {str(error).strip().partition(chr(10))[0]}") from None
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
+        raise WeightsError(f"spandrel cannot build it: {reason}") from None
     return _network(found, spandrel, path, device, precision)
 
 

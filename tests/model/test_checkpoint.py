@@ -109,6 +109,13 @@ def test_an_interrupted_save_leaves_the_file_that_was_there(tmp_path, state, mon
     assert [file.name for file in tmp_path.iterdir()] == ["ours.safetensors"]
 
 
+@pytest.mark.parametrize(("asked", "order"), [(None, "rgb"), ("published", "rgb"), ("trained", "bgr"), ("bgr", "bgr")])
+def test_apisrs_files_are_fed_as_published_or_as_trained(tmp_path, state, asked, order):
+    path = tmp_path / "4x_APISR_RRDB_GAN_generator.pth"  # the zoo knows it by its name
+    torch.save(state, path)
+    assert checkpoint.load(path, channel_order=asked).channel_order == order
+
+
 class Malicious:
     def __init__(self, target):
         self.target = target
@@ -334,7 +341,7 @@ def test_spandrel_opens_what_is_not_ours(spandrel, foreign):
         (ImageModelDescriptor(input_channels=1), "DAT with 1 channels in and 3 out"),
         (types.SimpleNamespace(architecture=types.SimpleNamespace(id="LaMa")), "LaMa, which needs a mask"),
         (UnsupportedModelError(), "nor does spandrel know it"),
-        (RuntimeError("size mismatch\nfor head"), "spandrel cannot build it: size mismatch$"),
+        (RuntimeError("size mismatch\nfor head"), "spandrel cannot build it: size mismatch for head$"),
     ],
 )
 def test_what_spandrel_cannot_do_is_said(spandrel, foreign, answer, message):
