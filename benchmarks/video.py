@@ -84,7 +84,8 @@ def by_files(chosen: Network, source: Path, target: Path) -> None:
         stream.thread_type = "AUTO"
         for number in range(count):
             picture = images.decode((folder / f"out{number}.png").read_bytes())
-            stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+            if number == 0:
+                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
             frame = to_frame(picture, COLOUR, "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 24)
             out.mux(stream.encode(frame))

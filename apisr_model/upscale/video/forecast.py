@@ -16,7 +16,7 @@ from apisr_model.network import Network
 from apisr_model.upscale.upscaler import Finish, Pixels, Upscaler
 from apisr_model.upscale.video import hold as holds
 from apisr_model.upscale.video.encoders import Coded, Encoding, resolve
-from apisr_model.upscale.video.job import SAMPLED_PLACES, SAMPLED_S, even_size
+from apisr_model.upscale.video.job import even_size, sampled_runs
 from apisr_model.upscale.video.source import Source, SourceFrame
 from apisr_model.weights import ENTRIES
 
@@ -117,11 +117,10 @@ def forecast(
         source, assume_matrix=assume_matrix, deinterlace=deinterlace, start_s=start_s, duration_s=duration_s
     ) as opened:
         size = even_size(Upscaler(network, finish).size(*opened.size))
-        runs = [run for run in opened.sample_frames(SAMPLED_PLACES, SAMPLED_S) if run]
-        threshold = None
-        if hold:
-            decoded = ([frame.decoded for frame in run] for run in runs)
-            threshold = holds.threshold_for(decoded) if hold_threshold is None else hold_threshold
+        runs = [run for run in sampled_runs(opened) if run]
+        threshold = hold_threshold if hold else None
+        if hold and threshold is None:
+            threshold = holds.threshold_for([frame.decoded for frame in run] for run in runs)
         pictures = [run[0].rgb() for run in runs[:: max(1, len(runs) // _TIMED_FRAMES)]][:_TIMED_FRAMES]
         return Forecast(
             source=source,

@@ -22,7 +22,7 @@ from apisr_model.upscale.video.target import Target
 SEGMENT_FRAMES = 96
 
 # Short runs of frames, spread over the video, that tell of its coding noise and its share of held frames.
-SAMPLED_PLACES, SAMPLED_S = 8, 0.5
+_SAMPLED_PLACES, _SAMPLED_S, _SAMPLED_PX = 8, 0.5, 1920 * 1080
 
 _NETWORKS_OWN, _USUAL = Finish(), Encoding()
 
@@ -138,9 +138,9 @@ def upscale_video(
     ) as opened:
         size = even_size(Upscaler(network, finish).size(*opened.size))
         upscaler = Upscaler(network, replace(finish, scale=None, height=None, size=size), tile)
-        threshold = None
-        if hold:
-            threshold = measured_threshold(opened) if hold_threshold is None else hold_threshold
+        threshold = hold_threshold if hold else None
+        if hold and threshold is None:
+            threshold = holds.threshold_for([frame.decoded for frame in run] for run in sampled_runs(opened))
         settings = (asdict(upscaler.finish), tile, threshold, opened.treatment, opened.colour, start_s, duration_s)
         fingerprint = _fingerprint(network, source, settings)
         with Target(
@@ -158,7 +158,9 @@ def upscale_video(
             progress = Progress(done, opened.frames_expected, 0, 0, 0.0)
 
             def work(item: _Read) -> _Worked:
-                nonlocal progress
+                nonlocal progress, begun
+                if progress.computed + progress.held == 0:
+                    begun = time.monotonic()  # decoding again what is done belongs to no rate
                 picture = None if item.rgb is None else upscaler(item.rgb)
                 is_held = picture is None
                 progress = replace(
@@ -194,10 +196,11 @@ def even_size(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def measured_threshold(source: Source) -> float:
-    """The threshold for holding drawings that this video's coding noise asks for."""
-    runs = source.sample_frames(SAMPLED_PLACES, SAMPLED_S)
-    return holds.threshold_for([frame.decoded for frame in run] for run in runs)
+def sampled_runs(source: Source) -> list[list[SourceFrame]]:
+    """Runs of frames spread over the video: of half a second, of 1080p 300 MB in all; shorter of larger pictures."""
+    width, height = source.size
+    seconds = _SAMPLED_S * min(1.0, _SAMPLED_PX / (width * height))
+    return source.sample_frames(_SAMPLED_PLACES, max(seconds, float(3 / (source.frame_rate or 24))))
 
 
 def _to_do(source: Source, threshold: float | None, done: int) -> Iterator[_Read]:

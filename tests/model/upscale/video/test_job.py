@@ -133,9 +133,9 @@ def test_sizes_are_even(tmp_path: Path, network: Network, finish: Finish, size: 
     assert run(network, source, tmp_path / "out.mkv", finish=finish, encoding=films.FAST).size == size
 
 
-@pytest.mark.parametrize("stop_at", [1, 8, 9, 20])
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), ResourceError("in.mkv: memory ran out"), RuntimeError("broken")]
+    ("stop_at", "error"),
+    [(1, ResourceError("in.mkv: memory ran out")), (9, KeyboardInterrupt()), (20, RuntimeError("broken"))],
 )
 def test_what_stops_the_network_comes_out_and_the_next_run_goes_on(
     tmp_path: Path, network: Network, module: Counting, stop_at: int, error: BaseException
@@ -292,6 +292,24 @@ def test_odd_sides_are_upscaled(tmp_path: Path, network: Network, size: tuple[in
     result = run(network, path, tmp_path / "out.mkv")
     assert result.size == (2 * size[0], 2 * size[1])
     assert len(shown(tmp_path / "out.mkv")) == 3
+
+
+def test_a_turned_film_comes_out_upright(tmp_path: Path, network: Network) -> None:
+    straight, turned = film(tmp_path / "straight.mp4", frames=3), tmp_path / "turned.mp4"
+    with av.open(str(straight)) as a, av.open(str(turned), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        stream.set_display_rotation(-90)  # a quarter turn clockwise, as libav counts
+        for packet in a.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                b.mux(packet)
+    assert run(network, turned, tmp_path / "out.mkv").size == (96, 128)
+    run(network, straight, tmp_path / "plain.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as a, av.open(str(tmp_path / "plain.mkv")) as b:
+        for upright, lying in zip(a.decode(video=0), b.decode(video=0), strict=True):
+            assert upright.rotation == 0
+            wanted = np.rot90(lying.to_ndarray(format="rgb24"), -1).astype(int)
+            assert np.abs(upright.to_ndarray(format="rgb24") - wanted).mean() < 2
 
 
 def test_sounds_subtitles_font_and_cover_go_along(tmp_path: Path, network: Network) -> None:
