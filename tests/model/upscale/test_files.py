@@ -1,0 +1,131 @@
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from apisr_data.errors import ConfigError, UsageError
+from apisr_model.upscale.files import kind_of, plan
+from tests.data import clips
+
+
+def picture(path: Path, form: str | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4)).save(path, form)
+    return path
+
+
+def _clip(path: Path) -> Path:
+    return clips.make(path, "mpeg4", size=(64, 48), frames=3)
+
+
+def targets(*inputs: Path, **options: object) -> list[str]:
+    root = inputs[0] if inputs[0].is_dir() else inputs[0].parent
+    return [job.target.relative_to(root.parent).as_posix() for job in plan(inputs, **options).jobs]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.png", "a.apisr.png"),
+        ("a.JPG", "a.apisr.png"),
+        ("a.tif", "a.apisr.tif"),
+        ("a.webp", "a.apisr.webp"),
+        ("日本 1.v2.bmp", "日本 1.v2.apisr.png"),
+    ],
+)
+def test_an_output_lies_beside_its_input(tmp_path: Path, name: str, expected: str) -> None:
+    assert targets(picture(tmp_path / "in" / name)) == [f"in/{expected}"]
+
+
+def test_a_format_that_is_asked_for_decides(tmp_path: Path) -> None:
+    a = picture(tmp_path / "in" / "a.png")
+    assert targets(a, picture_format="jpg") == ["in/a.apisr.jpg"]
+    assert targets(a, output=tmp_path / "in" / "b.webp") == ["in/b.webp"]
+    (job,) = plan([a], tmp_path / "b.webp").jobs
+    assert job.format is not None
+    assert job.format.name == "WEBP"
+    with pytest.raises(ConfigError, match=r"written as '\.xyz'"):
+        plan([a], tmp_path / "b.xyz")
+
+
+def test_a_folder_is_mirrored_without_hidden_files_earlier_results_and_what_is_no_picture(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in ("a.png", "deep/er/b.jpg", ".hidden.png", ".git/c.png", "d.apisr.png", "out/e.png"):
+        picture(folder / name)
+    (folder / "notes.txt").write_text("hello")
+    found = plan([folder], folder / "out")
+    assert [job.target for job in found.jobs] == [folder / "out" / "a.png", folder / "out" / "deep" / "er" / "b.png"]
+    assert found.ignored == 1
+    assert targets(folder) == ["in/a.apisr.png", "in/deep/er/b.apisr.png", "in/out/e.apisr.png"]
+
+
+def test_content_and_not_the_name_tells_pictures_from_videos(tmp_path: Path) -> None:
+    clip = _clip(tmp_path / "clip.mkv")
+    clip.rename(renamed := tmp_path / "clip.png")
+    assert kind_of(renamed) == "video"
+    assert kind_of(picture(tmp_path / "picture.mkv", "PNG")) == "picture"
+    (tmp_path / "empty.png").touch()
+    assert kind_of(tmp_path / "empty.png") == "picture"  # and so it fails by name
+    (tmp_path / "notes").write_text("hello")
+    assert kind_of(tmp_path / "notes") is None
+
+
+@pytest.mark.parametrize("name", ["x.mkv", "x.mp4", "x.mov", "x.avi", "x.ts"])
+def test_videos_of_every_container_are_known_and_go_where_all_streams_fit(tmp_path: Path, name: str) -> None:
+    clip = _clip(tmp_path / name)
+    clip.rename(bare := tmp_path / "x")
+    assert kind_of(bare) == "video"
+    bare.rename(clip)
+    expected = name if Path(name).suffix in (".mkv", ".mp4", ".mov") else "x.mkv"
+    (job,) = plan([clip]).jobs
+    assert (job.kind, job.target.name) == ("video", expected.replace("x.", "x.apisr."))
+    assert plan([clip], container="mp4").jobs[0].target.name == "x.apisr.mp4"
+
+
+def test_two_inputs_with_one_output_are_refused_by_name(tmp_path: Path) -> None:
+    a, b = picture(tmp_path / "a.png"), picture(tmp_path / "a.jpg")
+    with pytest.raises(UsageError, match=r"a\.png and .*a\.jpg would both become .*a\.apisr\.png"):
+        plan([a, b])
+
+
+@pytest.mark.parametrize("output", ["a.png", ".", "link.png"])
+def test_an_output_never_is_an_input(tmp_path: Path, output: str) -> None:
+    a = picture(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to(a)
+    with pytest.raises(UsageError, match="would overwrite the input"):
+        plan([a], tmp_path / output, force=True)
+
+
+def test_a_file_that_is_there_is_overwritten_only_with_force_or_if_it_is_ours(tmp_path: Path) -> None:
+    a, other = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    with pytest.raises(UsageError, match=r"b\.png is there already; --resume"):
+        plan([a], other)
+    assert len(plan([a], other, force=True).jobs) == 1
+    picture(tmp_path / "a.apisr.png")
+    assert len(plan([a]).jobs) == 1
+
+
+def test_resume_leaves_out_what_is_done_and_not_older(tmp_path: Path) -> None:
+    a, b, c = (picture(tmp_path / f"{name}.png") for name in "abc")
+    picture(tmp_path / "a.apisr.png")
+    os.utime(picture(tmp_path / "b.apisr.png"), (0, 0))
+    found = plan([a, b, c], resume=True)
+    assert [job.source for job in found.done] == [a]
+    assert [job.source for job in found.jobs] == [b, c]
+
+
+def test_one_file_for_many_inputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one file for 2 inputs"):
+        plan([picture(tmp_path / "a.png"), picture(tmp_path / "b.png")], tmp_path / "c.png")
+
+
+def test_what_is_not_there_fails_alone(tmp_path: Path) -> None:
+    found = plan([tmp_path / "gone.png", picture(tmp_path / "a.png")])
+    assert len(found.jobs) == 1
+    assert [str(error) for error in found.failed] == [f"{tmp_path / 'gone.png'}: No such file or folder"]
+
+
+def test_the_same_file_given_twice_is_done_once(tmp_path: Path) -> None:
+    a = picture(tmp_path / "a.png")
+    assert len(plan([a, tmp_path, a]).jobs) == 1
