@@ -35,7 +35,7 @@ class Holds:
         self._computed: _Coded | None = None
 
     def is_held(self, frame: av.VideoFrame) -> bool:
-        """Whether the picture of the last frame that was not held serves this one too; 2 ms for 1080p."""
+        """Whether the picture of the last frame that was not held serves this one too; 2.5 ms for 1080p."""
         if self._threshold is None:
             return False
         seen = _Coded(frame)
