@@ -146,8 +146,12 @@ def fetch(entry: Entry, *, offline: bool = False, progress: cache.Progress | Non
     Raises:
         FetchError: it is not there and cannot be had, or it is not what its sum says.
     """
-    is_offline = offline or os.environ.get("APISR_OFFLINE", "") not in ("", "0")
-    return cache.fetch(entry.url, entry.file, sha256=entry.sha256, offline=is_offline, progress=progress)
+    return cache.fetch(entry.url, entry.file, sha256=entry.sha256, offline=offline or is_offline(), progress=progress)
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids fetching: `APISR_OFFLINE=1`."""
+    return os.environ.get("APISR_OFFLINE", "") not in ("", "0")
 
 
 def packaged() -> dict[str, Path]:
