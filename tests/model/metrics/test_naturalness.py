@@ -56,10 +56,9 @@ def test_flat_blocks_count_with_the_least_shape_alone(frames, published):
 
 def test_signs_of_rounding_errors_are_not_counted_on_flat_areas():
     """85 levels of grey are 73 of luma exactly, and no feature depends on the level; errors of rounding do."""
-    grey = np.clip(np.random.default_rng(4).normal(60, 300, (288, 288)), 0, 170)
-    grey = cv2.threshold(cv2.GaussianBlur(grey, (0, 0), 8), 65, 120, cv2.THRESH_BINARY)[1]  # flat, with outlines
-    dark = grey.astype(np.uint8)[..., None].repeat(3, axis=2)
-    assert np.allclose(measure(dark).features, measure(dark + np.uint8(85)).features, rtol=1e-6, equal_nan=True)
+    is_ink = cv2.GaussianBlur(np.random.default_rng(4).normal(size=(288, 288)), (0, 0), 8) > 0
+    dark = np.where(is_ink, np.uint8(10), np.uint8(100))[..., None].repeat(3, axis=2)
+    assert np.allclose(measure(dark).features, measure(dark + np.uint8(85)).features, rtol=0, atol=1e-6)
 
 
 def test_the_published_window_is_the_gaussian_that_we_use(peer_weights):
