@@ -1,0 +1,1 @@
+"""What a generator and its discriminator are trained by: pixel, perceptual and adversarial terms."""
