@@ -8,7 +8,8 @@ ApisrError
 ├── InputError
 │   ├── ShapeError          an array or tensor has a shape or type that cannot be used          exit status 1
 │   └── ContainerError      a stream does not fit the container it should go into               exit status 1
-└── TrainingError           a loss is not finite any more                                       exit status 1
+├── TrainingError           a loss is not finite any more                                       exit status 1
+└── DegradationError        a codec failed on a picture that was to be degraded                 exit status 1
 """
 
 from apisr_data.errors import ApisrError, InputError, UsageError
@@ -36,3 +37,7 @@ class ContainerError(InputError):
 
 class TrainingError(ApisrError):
     """A training run cannot go on; the message names the step and the samples."""
+
+
+class DegradationError(ApisrError):
+    """A codec failed on a picture; the message names the codec, its parameters and the size."""

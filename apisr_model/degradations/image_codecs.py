@@ -1,26 +1,99 @@
-"""Still-image compression: encode, then decode."""
+"""Still-image compression: encode to memory, then decode."""
 
-from dataclasses import dataclass
+import io
+from typing import Annotated, Literal
 
 import numpy as np
+from PIL import Image as Pillow
+from pydantic import AfterValidator, Field
 
-from apisr_data.images import decode, encode_jpeg
-from apisr_model.degradations import Image
+from apisr_data.config import Settings
+from apisr_data.errors import ImageError
+from apisr_data.images import Rgb, decode, encode_jpeg
+from apisr_model.degradations import (
+    Image,
+    Probability,
+    Quality,
+    QualitySpan,
+    Step,
+    Weights,
+    ascends,
+    choose,
+    from_levels,
+    to_levels,
+    whole,
+)
+from apisr_model.errors import DegradationError
+
+StillCodec = Literal["jpeg", "webp", "avif"]
+Method = Annotated[int, Field(ge=0, le=6)]
 
 
-@dataclass(frozen=True)
-class Jpeg:
-    """What was drawn: libjpeg's quality, 0..100."""
+class QualitySettings(Settings):
+    """How well each still-image codec encodes."""
 
-    quality: int
+    jpeg_quality: QualitySpan = (20, 95)
+    webp_quality: QualitySpan = (20, 95)
+    webp_method: Annotated[tuple[Method, Method], AfterValidator(ascends)] = (0, 6)
+    """Of libwebp's efforts: 0 is the fastest."""
+    avif_quality: QualitySpan = (20, 95)
+    avif_speed: int = Field(default=6, ge=0, le=10)
+    """Of libaom's: 10 is the fastest; the authors leave it to the encoder."""
 
 
-def draw(rng: np.random.Generator, quality: tuple[int, int]) -> Jpeg:
-    """A quality uniform in `quality`, both ends included."""
-    return Jpeg(int(rng.integers(quality[0], quality[1], endpoint=True)))
+class ImageCodecConfig(QualitySettings):
+    """The compression in the middle."""
+
+    probability: Probability = 1.0
+    codecs: Weights[StillCodec] = Field(default={"jpeg": 0.4, "webp": 0.6, "avif": 0.0})
 
 
-def apply(image: Image, codec: Jpeg) -> Image:
-    """`image` clamped to 0..1, in 8 bits, through the codec."""
-    levels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return decode(encode_jpeg(levels, quality=codec.quality)).astype(np.float32) / np.float32(255)
+class ImageCodec(Step):
+    """What was drawn: the quality, 0..100, and the encoder's effort: WebP's method, AVIF's speed."""
+
+    op: Literal["image_codec"] = "image_codec"
+    codec: StillCodec
+    quality: Quality
+    effort: int | None = None
+
+    def __str__(self) -> str:
+        effort = {"jpeg": "", "webp": f", method {self.effort}", "avif": f", speed {self.effort}"}[self.codec]
+        return f"{self.codec} quality {self.quality}{effort}"
+
+    def apply(self, image: Image) -> Image:
+        """`image` clamped to 0..1, in 8 bits, through the codec.
+
+        Raises:
+            DegradationError: the codec failed.
+        """
+        levels = to_levels(image)
+        try:
+            return from_levels(_jpeg(levels, self) if self.codec == "jpeg" else _pillow(levels, self))
+        except (OSError, ValueError, KeyError, RuntimeError, ImageError) as error:
+            raise DegradationError(f"{self} of {levels.shape[1]}x{levels.shape[0]} px: {error}") from error
+
+
+def draw(rng: np.random.Generator, config: QualitySettings, codec: StillCodec) -> ImageCodec:
+    """Parameters of `codec`."""
+    if codec == "jpeg":
+        return ImageCodec(codec=codec, quality=whole(rng, config.jpeg_quality))
+    if codec == "webp":
+        return ImageCodec(codec=codec, quality=whole(rng, config.webp_quality), effort=whole(rng, config.webp_method))
+    return ImageCodec(codec=codec, quality=whole(rng, config.avif_quality), effort=config.avif_speed)
+
+
+def draw_any(rng: np.random.Generator, config: ImageCodecConfig) -> ImageCodec:
+    """A codec and its parameters; `config.probability` is the caller's to draw."""
+    return draw(rng, config, choose(rng, config.codecs))
+
+
+def _jpeg(levels: Rgb, drawn: ImageCodec) -> Rgb:
+    return decode(encode_jpeg(levels, quality=drawn.quality))
+
+
+def _pillow(levels: Rgb, drawn: ImageCodec) -> Rgb:
+    effort = {"method": drawn.effort} if drawn.codec == "webp" else {"speed": drawn.effort, "max_threads": 1}
+    buffer = io.BytesIO()
+    Pillow.fromarray(levels).save(buffer, drawn.codec.upper(), quality=drawn.quality, **effort)
+    with Pillow.open(buffer) as decoded:
+        return np.asarray(decoded.convert("RGB"))

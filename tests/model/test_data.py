@@ -7,10 +7,16 @@ import torch
 from apisr_data.errors import ConfigError, ImageError, QueryError
 from apisr_data.images import read
 from apisr_model.data import Pairs, batches, read_manifest
-from apisr_model.degrade import Degradation, DegradationConfig
+from apisr_model.degradations.video_codecs import CompressionConfig
+from apisr_model.degrade import Degradation, DegradationConfig, FirstStage, SecondStage
 from tests.model.manifests import four_pictures, picture, write_manifest
 
-AREA = DegradationConfig(kernels=("area",), noise_probability=0.0, jpeg_probability=0.0)
+AREA = DegradationConfig(
+    first=FirstStage(probability=0.0),
+    second=SecondStage(probability=0.0),
+    kernels=("area",),
+    compression=CompressionConfig(probability=0.0),
+)
 
 
 def pairs_of(manifest: Path, *, config: DegradationConfig | None = None, **settings: object) -> Pairs:

@@ -17,6 +17,7 @@ from tests.model.manifests import four_pictures
 
 TINY: dict[str, Any] = {
     "network": {"architecture": "compact", "scale": 2, "config": {"features": 8, "convolutions": 1}},
+    "degradation": {name: {"probability": 0.0} for name in ("first", "second", "compression")},
     "train": {"iterations": 10, "batch": 4, "crop_px": 16, "learning_rate": 1e-2, "val_crop_px": 32},
 }
 
