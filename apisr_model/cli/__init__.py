@@ -2,13 +2,14 @@
 
 from apisr_data.command import make_app
 from apisr_data.command import run as run_command
-from apisr_model.cli import convert, doctor, train, upscale, weights
+from apisr_model.cli import convert, doctor, evaluate, train, upscale, weights
 
 app = make_app("Upscale pictures and videos, and train and examine the networks that do.")
 app.command()(upscale.upscale)
 app.add_typer(weights.app, name="weights")
 app.command()(convert.convert)
 app.command()(train.train)
+app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,261 @@
+"""`apisr-model evaluate`."""
+
+import math
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from apisr_model.evaluate.samples import Case
+    from apisr_model.evaluate.scoring import Score
+    from apisr_model.evaluate.systems import System
+    from apisr_model.metrics import Metric
+    from apisr_model.network import Network
+
+SHOWN_NAMES = 20
+"""Pictures and failures that are listed; the Parquet file lists all."""
+
+Source = Annotated[
+    Path, typer.Argument(help="A manifest, or a folder of low-resolution pictures.", metavar="MANIFEST|FOLDER")
+]
+Weights = Annotated[
+    list[str] | None, typer.Option("-w", "--weights", help="A file, or a name of `weights list`; repeatable.")
+]
+Results = Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: pictures that another system made; repeatable.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Folder for scores.parquet and, of a manifest, low_res/.")
+]
+Scale = Annotated[int | None, typer.Option(help="Of the comparison; default: the networks', else 4.", min=1)]
+MetricNames = Annotated[
+    str | None,
+    typer.Option("--metrics", help="psnr, ssim, line_f1, consistency, niqe; with pyiqa maniqa, clipiqa, lpips."),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(help="Of a manifest: spoil pictures as this training recipe does; default: the paper's way."),
+]
+Where = Annotated[str | None, typer.Option(help="Of a manifest: SQL condition over its columns.")]
+Images = Annotated[int | None, typer.Option(help="At most so many pictures, the first ones.", min=1)]
+Seed = Annotated[int, typer.Option(help="Of what is drawn to spoil the pictures.", min=0)]
+NiqeReference = Annotated[
+    Path | None, typer.Option(help="Manifest whose training pictures NIQE compares with, in place of photographs.")
+]
+ChannelOrder = Annotated[
+    Literal["trained", "published"] | None,
+    typer.Option(help="Feed the weights as they were trained, or as their authors do; default: published."),
+]
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where networks run.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the arithmetic; auto is fp32 on a CPU.")
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what happens.")]
+
+
+def evaluate(
+    source: Source,
+    weights: Weights = None,
+    results: Results = None,
+    output: Output = None,
+    scale: Scale = None,
+    metrics: MetricNames = None,
+    recipe: RecipeName = None,
+    where: Where = None,
+    images: Images = None,
+    seed: Seed = 0,
+    niqe_reference: NiqeReference = None,
+    channel_order: ChannelOrder = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    verbose: Verbose = False,
+) -> None:
+    """Score networks, and other systems' pictures, side by side with a bicubic enlargement."""
+    from apisr_data import terminal
+    from apisr_model import checkpoint
+    from apisr_model.evaluate import scoring, systems
+
+    terminal.set_up_logging(is_verbose=verbose)
+    began = time.monotonic()
+    place = checkpoint.find_device(device)
+    others = [systems.results(name, folder) for name, folder in _folders(results or [])]
+    chosen = _metrics(metrics, niqe_reference, place, has_reference=not source.is_dir())
+    loaded = [checkpoint.load(w, place, precision=precision, channel_order=channel_order) for w in weights or []]
+    common = systems.common_scale(loaded, scale)
+    cases = _cases(source, common, recipe, where, seed)[:images]
+    compared = [systems.bicubic(common), *systems.networks(loaded), *others]
+    _check_names(compared)
+    _announce(compared, chosen, cases)
+    scores = []
+    with terminal.Bars() as bars:
+        bars.begin("evaluate", len(cases) * len(compared), "results")
+        for found in scoring.score(cases, compared, chosen):
+            scores.append(found)
+            bars.advance(1)
+    _show(scores, chosen)
+    if output:
+        _write(output, scores, compared, chosen, cases)
+    _close(began, output, source, loaded, scores)
+
+
+def _folders(texts: Sequence[str]) -> list[tuple[str, Path]]:
+    from apisr_data.errors import UsageError
+
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, equals, folder) in zip(texts, pairs, strict=True):
+        if not (name and equals and folder):
+            raise UsageError(f"--results {text}: not NAME=FOLDER")
+    return [(name, Path(folder)) for name, _, folder in pairs]
+
+
+def _check_names(compared: "Sequence[System]") -> None:
+    from apisr_data.errors import UsageError
+
+    names = [system.name for system in compared]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UsageError(f"two systems are called '{twice[0]}'; give one of them another name or file name")
+
+
+def _metrics(names: str | None, niqe_reference: Path | None, device: str, *, has_reference: bool) -> "list[Metric]":
+    """The metrics asked for; all of ours that apply, where none are named."""
+    from apisr_data.errors import FetchError, UsageError
+    from apisr_data.terminal import ERR
+    from apisr_model.metrics import METRICS, learned, naturalness
+
+    known = [*METRICS, *learned.VARIANTS]
+    asked = [name.strip() for name in (names or "").split(",") if name.strip()]
+    if unknown := [name for name in asked if name not in known]:
+        raise UsageError(f"--metrics {unknown[0]}: there is no such metric; there are {', '.join(known)}")
+    chosen = []
+    for name in dict.fromkeys(asked or METRICS):
+        metric = METRICS.get(name) or learned.load(name, device)
+        if metric.needs == "reference" and not has_reference:
+            if asked:
+                raise UsageError(f"--metrics {name} needs a ground truth, and a folder has none; give a manifest")
+            continue
+        if name == "niqe" and niqe_reference:
+            metric = _fitted(metric, niqe_reference)
+        elif name == "niqe":
+            try:
+                naturalness.published()
+            except FetchError as error:
+                if asked:
+                    raise
+                ERR.print(f"  warning: without niqe: {error}", style="yellow", markup=False)
+                continue
+        chosen.append(metric)
+    return chosen
+
+
+def _fitted(metric: "Metric", manifest: Path) -> "Metric":
+    """NIQE against the training pictures of `manifest`."""
+    from dataclasses import replace
+    from functools import partial
+
+    from apisr_data.images import read
+    from apisr_model.data import read_manifest
+    from apisr_model.metrics import fit_niqe
+
+    found = read_manifest(manifest)
+    pristine = fit_niqe(read(row.path) for row in found.train)
+    about = f"BT.601 luma, no border cut, float64, fitted on the {len(found.train):,} training pictures of {manifest}"
+    return replace(metric, function=partial(metric.function, pristine=pristine), about=about)
+
+
+def _cases(source: Path, scale: int, recipe: str | None, where: str | None, seed: int) -> "list[Case]":
+    from apisr_data.config import load_recipe_as
+    from apisr_data.errors import ConfigError, UsageError
+    from apisr_model.data import read_manifest
+    from apisr_model.degrade import Degradation, DegradationConfig
+    from apisr_model.evaluate import samples
+    from apisr_model.train.recipe import TrainRecipe
+
+    if source.is_dir():
+        if recipe or where:
+            raise UsageError("--recipe and --where are for a manifest; a folder's pictures are taken as they are")
+        return samples.from_folder(source)
+    config = load_recipe_as(TrainRecipe, recipe, job="train").degradation if recipe else DegradationConfig()
+    held_out = read_manifest(source, where).val
+    if not held_out:
+        raise ConfigError(f"manifest {source}: no row has split 'val'; export with a larger --val-fraction")
+    return samples.from_manifest(held_out, Degradation(config, scale), scale, seed=seed)
+
+
+def _announce(compared: "Sequence[System]", chosen: "Sequence[Metric]", cases: "Sequence[Case]") -> None:
+    """What the figures are of: systems, variants, licences, pictures."""
+    from apisr_data.terminal import OUT
+
+    for system in compared:
+        OUT.print(f"{system.name}: {system.about}", markup=False)
+    for metric in chosen:
+        licence = f" ({metric.licence})" if metric.licence else ""
+        OUT.print(f"{metric.name}: {metric.about}{licence}", markup=False)
+    names = ", ".join(case.name for case in cases[:SHOWN_NAMES])
+    more = f" and {len(cases) - SHOWN_NAMES:,} more" if len(cases) > SHOWN_NAMES else ""
+    OUT.print(f"{len(cases):,} picture{'s' if len(cases) != 1 else ''}: {names}{more}", markup=False)
+
+
+def _show(scores: "Sequence[Score]", chosen: "Sequence[Metric]") -> None:
+    """The table of means, and what they leave out."""
+    from apisr_data.terminal import ERR, show_rows
+    from apisr_model.evaluate.scoring import counted_images, summarize
+
+    heads = [f"{metric.name} {'↑' if metric.is_higher_better else '↓'}" for metric in chosen]
+    means = summarize(scores, chosen)
+    shown = [(s.system, *map(_figure, s.means.values())) for s in means]
+    show_rows(["system", *heads], shown, "table")
+    pictures = len({score.image for score in scores})
+    for metric in chosen:
+        if (counted := len(counted_images(scores, metric.name))) < pictures:
+            told = f"{metric.name}: over {counted:,} of {pictures:,} pictures, those on which every system has a value"
+            ERR.print(f"  {told}", style="yellow", markup=False)
+    failed = [score for score in scores if score.error]
+    for score in failed[:SHOWN_NAMES]:
+        ERR.print(f"  failed: {score.image}, {score.system}: {score.error}", style="red", markup=False)
+    if len(failed) > SHOWN_NAMES:
+        ERR.print(f"  and {len(failed) - SHOWN_NAMES:,} more failed", style="red", markup=False)
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.{3 if abs(value) >= 2 else 4}f}"
+
+
+def _write(
+    output: Path,
+    scores: "Sequence[Score]",
+    compared: "Sequence[System]",
+    chosen: "Sequence[Metric]",
+    cases: "Sequence[Case]",
+) -> None:
+    """`scores.parquet`, and the low-resolution pictures that were made, for other systems to be tried on."""
+    from apisr_data import tables
+    from apisr_data.images import encode_png, write_bytes
+    from apisr_model.evaluate import scoring
+
+    tables.write(scoring.table(chosen).rows(scoring.rows(scores, compared)), output / "scores.parquet")
+    made = {score.image for score in scores if score.drawn}
+    for case in cases:
+        if case.name in made:
+            within = [part for part in PurePosixPath(case.name).parts if part not in ("/", "..")]
+            write_bytes(encode_png(case.read().low_res), output.joinpath("low_res", *within).with_suffix(".png"))
+
+
+def _close(
+    began: float, output: Path | None, source: Path, loaded: "Sequence[Network]", scores: "Sequence[Score]"
+) -> None:
+    from apisr_data.terminal import OUT, seconds_since
+
+    if output:
+        pictures = f" and the inputs in {output / 'low_res'}" if (output / "low_res").is_dir() else ""
+        OUT.print(f"wrote {output / 'scores.parquet'}{pictures} ({seconds_since(began)})", markup=False)
+    if any(score.error for score in scores):
+        raise typer.Exit(1)
+    quoted = shlex.quote(str(source))
+    if not output:
+        OUT.print(f"next: apisr-model evaluate {quoted} -o FOLDER keeps every picture's scores", markup=False)
+    elif loaded:
+        OUT.print(f"next: apisr-model upscale PICTURE --weights {shlex.quote(loaded[0].origin)}", markup=False)
+    else:
+        OUT.print(f"next: apisr-model evaluate {quoted} --weights NAME (weights list shows names)", markup=False)
