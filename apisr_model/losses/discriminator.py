@@ -64,8 +64,8 @@ class _PatchGan(nn.Module):
 class _SpectralConv(nn.Module):
     """A 4x4 convolution whose kernel, as a matrix, is divided by its largest singular value.
 
-    That value is estimated by one round of power iteration at each forward in training mode. It is torch's
-    `spectral_norm` but for two things: it stays in float32 under autocast, and it can be compiled.
+    That value is estimated by one round of power iteration at each forward in training mode. It is what torch's
+    `spectral_norm` does, but in float32 under autocast too.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
