@@ -1,6 +1,5 @@
 """`apisr-model evaluate`."""
 
-import math
 import shlex
 import time
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from apisr_model.evaluate.samples import Case
+    from apisr_data.images import Rgb
+    from apisr_model.evaluate.samples import Case, Sample
     from apisr_model.evaluate.scoring import Score
     from apisr_model.evaluate.systems import System
     from apisr_model.metrics import Metric
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SHOWN_NAMES = 20
 """Pictures and failures that are listed; the Parquet file lists all."""
+
+SHOWN_PICTURES = 6
+"""Whose places the page enlarges."""
 
 Source = Annotated[
     Path, typer.Argument(help="A manifest, or a folder of low-resolution pictures.", metavar="MANIFEST|FOLDER")
@@ -27,7 +30,8 @@ Weights = Annotated[
 ]
 Results = Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: pictures that another system made; repeatable.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Folder for scores.parquet and, of a manifest, low_res/.")
+    Path | None,
+    typer.Option("-o", "--output", help="Folder for scores.parquet, index.html and, of a manifest, low_res/."),
 ]
 Scale = Annotated[int | None, typer.Option(help="Of the comparison; default: the networks', else 4.", min=1)]
 MetricNames = Annotated[
@@ -74,8 +78,10 @@ def evaluate(
 ) -> None:
     """Score networks, and other systems' pictures, side by side with a bicubic enlargement."""
     from apisr_data import terminal
+    from apisr_data.images import write_bytes
     from apisr_model import checkpoint
-    from apisr_model.evaluate import scoring, systems
+    from apisr_model.evaluate import page, scoring, systems
+    from apisr_model.evaluate.page import Shown
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
@@ -89,14 +95,23 @@ def evaluate(
     _check_names(compared)
     _announce(compared, chosen, cases)
     scores = []
+    shown: dict[str, Shown] = {}
+
+    def keep(case: "Case", sample: "Sample", system: "System", result: "Rgb") -> None:
+        if output and (case.name in shown or len(shown) < SHOWN_PICTURES) and system is not compared[0]:
+            shown.setdefault(case.name, Shown(sample)).results[system.name] = result
+
     with terminal.Bars() as bars:
         bars.begin("evaluate", len(cases) * len(compared), "results")
-        for found in scoring.score(cases, compared, chosen):
+        for found in scoring.score(cases, compared, chosen, keep):
             scores.append(found)
             bars.advance(1)
     _show(scores, chosen)
     if output:
         _write(output, scores, compared, chosen, cases)
+        means = scoring.summarize(scores, chosen)
+        text = page.render(f"Evaluation of {source.name}", compared, chosen, means, shown, scores)
+        write_bytes(text.encode(), output / "index.html")
     _close(began, output, source, loaded, scores)
 
 
@@ -200,12 +215,12 @@ def _announce(compared: "Sequence[System]", chosen: "Sequence[Metric]", cases: "
 def _show(scores: "Sequence[Score]", chosen: "Sequence[Metric]") -> None:
     """The table of means, and what they leave out."""
     from apisr_data.terminal import ERR, show_rows
+    from apisr_model.evaluate.page import figure
     from apisr_model.evaluate.scoring import counted_images, summarize
 
-    heads = [f"{metric.name} {'↑' if metric.is_higher_better else '↓'}" for metric in chosen]
-    means = summarize(scores, chosen)
-    shown = [(s.system, *map(_figure, s.means.values())) for s in means]
-    show_rows(["system", *heads], shown, "table")
+    heads = [f"{metric.name} {metric.arrow}" for metric in chosen]
+    rows = [(s.system, *map(figure, s.means.values())) for s in summarize(scores, chosen)]
+    show_rows(["system", *heads], rows, "table")
     pictures = len({score.image for score in scores})
     for metric in chosen:
         if (counted := len(counted_images(scores, metric.name))) < pictures:
@@ -216,10 +231,6 @@ def _show(scores: "Sequence[Score]", chosen: "Sequence[Metric]") -> None:
         ERR.print(f"  failed: {score.image}, {score.system}: {score.error}", style="red", markup=False)
     if len(failed) > SHOWN_NAMES:
         ERR.print(f"  and {len(failed) - SHOWN_NAMES:,} more failed", style="red", markup=False)
-
-
-def _figure(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.{3 if abs(value) >= 2 else 4}f}"
 
 
 def _write(
@@ -249,7 +260,10 @@ def _close(
 
     if output:
         pictures = f" and the inputs in {output / 'low_res'}" if (output / "low_res").is_dir() else ""
-        OUT.print(f"wrote {output / 'scores.parquet'}{pictures} ({seconds_since(began)})", markup=False)
+        OUT.print(
+            f"wrote {output / 'index.html'}, {output / 'scores.parquet'}{pictures} ({seconds_since(began)})",
+            markup=False,
+        )
     if any(score.error for score in scores):
         raise typer.Exit(1)
     quoted = shlex.quote(str(source))

@@ -9,7 +9,7 @@ import numpy as np
 from apisr_data.errors import ConfigError
 from apisr_data.images import Rgb, pixels_sha256, read
 from apisr_model.data import Row
-from apisr_model.degrade import Degradation
+from apisr_model.degrade import Degradation, Drawn
 from apisr_model.upscale.files import kind_of
 
 _EVALUATION = 3
@@ -18,11 +18,11 @@ _EVALUATION = 3
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture to upscale: `low_res`, and `reference` where it is known, RGB uint8; `drawn` says what spoiled it."""
+    """One picture to upscale, RGB uint8, and where it was made its `reference`; `drawn` is what spoiled it."""
 
     low_res: Rgb
     reference: Rgb | None = None
-    drawn: str | None = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def from_manifest(rows: Sequence[Row], degradation: Degradation, scale: int, *, 
             rng = np.random.default_rng([_EVALUATION, seed, int(pixels_sha256(reference)[:16], 16)])
             drawn = degradation.draw(rng)
             low_res = degradation.apply(reference.astype(np.float32) / np.float32(255), drawn)
-            return Sample(np.rint(low_res * 255).astype(np.uint8), reference, str(drawn))
+            return Sample(np.rint(low_res * 255).astype(np.uint8), reference, drawn)
 
         return Case(row.name, made)
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -13,6 +13,8 @@ from apisr_data.tables import Column, Table
 from apisr_model.evaluate.samples import Case, Sample
 from apisr_model.evaluate.systems import System
 from apisr_model.metrics import Metric
+
+OnResult = Callable[[Case, Sample, System, Rgb], None]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Score:
     seconds: float | None = None
     """To upscale it, without what reading and scoring took."""
     drawn: str | None = None
+    """What spoiled the picture, as JSON that `Drawn` reads again."""
     error: str | None = None
 
 
@@ -36,8 +39,15 @@ class Summary:
     means: Mapping[str, float]
 
 
-def score(cases: Sequence[Case], systems: Sequence[System], metrics: Sequence[Metric]) -> Iterator[Score]:
+def score(
+    cases: Sequence[Case],
+    systems: Sequence[System],
+    metrics: Sequence[Metric],
+    on_result: OnResult = lambda _case, _sample, _system, _result: None,
+) -> Iterator[Score]:
     """Scores as they are made, picture by picture; a picture or a result that cannot be used is a score with a reason.
+
+    `on_result` is told each result that was scored.
 
     Raises:
         WeightsError: a network's result is not finite.
@@ -49,6 +59,7 @@ def score(cases: Sequence[Case], systems: Sequence[System], metrics: Sequence[Me
         except InputError as error:
             yield from (Score(case.name, system.name, error=str(error)) for system in systems)
             continue
+        drawn = sample.drawn.model_dump_json() if sample.drawn else None
         for system in systems:
             start_s = time.perf_counter()
             try:
@@ -56,9 +67,10 @@ def score(cases: Sequence[Case], systems: Sequence[System], metrics: Sequence[Me
                 seconds = time.perf_counter() - start_s
                 values = {metric.name: _measure(metric, result, sample) for metric in metrics}
             except InputError as error:
-                yield Score(case.name, system.name, drawn=sample.drawn, error=str(error))
+                yield Score(case.name, system.name, drawn=drawn, error=str(error))
             else:
-                yield Score(case.name, system.name, values, seconds, sample.drawn)
+                on_result(case, sample, system, result)
+                yield Score(case.name, system.name, values, seconds, drawn)
 
 
 def summarize(scores: Sequence[Score], metrics: Sequence[Metric]) -> list[Summary]:
@@ -88,7 +100,7 @@ def table(metrics: Sequence[Metric]) -> Table:
             Column("about", pa.string(), "weights, precision, channel order; or the folder"),
             *(Column(m.name, pa.float64(), f"{m.about}; {arrows[m.is_higher_better]}") for m in metrics),
             Column("seconds", pa.float64(), "to upscale the picture"),
-            Column("drawn", pa.string(), "what spoiled the picture; null where it was so already"),
+            Column("drawn", pa.string(), "what spoiled the picture, as JSON; null where it was so already"),
             Column("error", pa.string(), "why there is no score; null where there is one"),
         ),
         is_per_video=False,

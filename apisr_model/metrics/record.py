@@ -34,6 +34,11 @@ class Metric:
     about: str
     licence: str | None = None
 
+    @property
+    def arrow(self) -> str:
+        """Where better values are: ↑ or ↓."""
+        return "↑" if self.is_higher_better else "↓"
+
 
 def check_rgb(name: str, image: NDArray[Any]) -> None:
     """Refuse what is no picture.

@@ -53,6 +53,7 @@ def test_it_says_what_the_figures_are_of_and_writes_them(manifest: Path, weights
     table = pq.read_table(tmp_path / "out" / "scores.parquet")
     assert table["system"].to_pylist() == ["bicubic", "my net"] * 2
     assert read(tmp_path / "out" / "low_res" / "images" / "v.png").shape == (40, 48, 3)
+    assert "images/v.png" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_two_runs_say_the_same(manifest: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_what_is_drawn_depends_on_the_picture_and_the_seed_alone(manifest, tmp_p
     renamed = tmp_path / "other name.png"
     renamed.write_bytes(encode_png(picture(3, (70, 51))))
     assert np.array_equal(low_res([Row("x", renamed)], 3)["x"], both["v.png"])
-    drawn = {samples.from_manifest(manifest.val[:1], PAPER, 4, seed=seed)[0].read().drawn for seed in range(8)}
+    drawn = {str(samples.from_manifest(manifest.val[:1], PAPER, 4, seed=seed)[0].read().drawn) for seed in range(8)}
     assert len(drawn) == 8
 
 

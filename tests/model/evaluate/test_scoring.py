@@ -8,10 +8,14 @@ import pytest
 
 from apisr_data import tables
 from apisr_data.errors import ImageError
+from apisr_model.degradations import resize
+from apisr_model.degrade import Drawn
 from apisr_model.evaluate import scoring
 from apisr_model.evaluate.samples import Case, Sample
 from apisr_model.evaluate.systems import System
 from apisr_model.metrics import Metric
+
+DRAWN = Drawn(steps=(resize.Resize(kernel="area", factor=0.5),))
 
 
 def flat(level):
@@ -19,7 +23,7 @@ def flat(level):
 
 
 def case(name, low_res, reference):
-    return Case(name, lambda: Sample(flat(low_res), flat(reference), f"drawn for {name}"))
+    return Case(name, lambda: Sample(flat(low_res), flat(reference), DRAWN))
 
 
 def system(name, added):
@@ -49,7 +53,7 @@ def test_every_metric_gets_what_it_needs():
         ("one", {"to_reference": 3, "to_input": 5, "level": 15}),
         ("two", {"to_reference": -5, "to_input": 5, "level": 25}),
     ]
-    assert found[0].drawn == "drawn for one"
+    assert Drawn.model_validate_json(found[0].drawn or "") == DRAWN
 
 
 def test_means_are_over_the_pictures():
