@@ -6,19 +6,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from apisr_data.images import Rgb, resize
 from apisr_model.errors import ShapeError
+from apisr_model.sheet import beside, grid
 
 SHOWN_PX = 400
 """Side of a place as shown."""
 
 _ZOOM = 4
 """How many times a place of the input is enlarged."""
-
-_GAP_PX, _FONT_PX = 8, 18
-_PAPER, _INK = (255, 255, 255), (0, 0, 0)
 
 
 def compare(before: NDArray[Any], afters: Mapping[str, NDArray[Any]], *, places: int = 3) -> Rgb:
@@ -39,13 +36,11 @@ def compare(before: NDArray[Any], afters: Mapping[str, NDArray[Any]], *, places:
     columns = {"input": source, "plain resize (Lanczos)": resize(source, (width, height), "lanczos"), **results}
     side = min(SHOWN_PX // _ZOOM, *source.shape[:2])
     windows = _detailed(source, side, places)
-    labels = [_label(text) for text in columns]
-    head = max(label.shape[0] for label in labels)
     stacks = [
-        _column(label, head, [_shown(picture, window, side, source.shape[:2]) for window in windows])
-        for label, picture in zip(labels, columns.values(), strict=True)
+        (label, beside([_shown(picture, window, side, source.shape[:2]) for window in windows], axis=0))
+        for label, picture in columns.items()
     ]
-    return _beside(stacks, axis=1)
+    return grid(stacks, len(stacks))
 
 
 def _rgb8(picture: NDArray[Any]) -> Rgb:
@@ -78,35 +73,3 @@ def _shown(picture: Rgb, window: tuple[int, int], side: int, source: tuple[int, 
     rows, columns = (max(1, round(side * scale)) for scale in scales)
     part = picture[top : top + rows, left : left + columns]
     return cv2.resize(part, (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
-
-
-def _label(text: str) -> Rgb:
-    """`text` in lines that fit a column."""
-    font = ImageFont.load_default(_FONT_PX)
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= SHOWN_PX:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    height = round(1.4 * _FONT_PX)
-    image = Image.new("RGB", (SHOWN_PX, max(1, len(lines)) * height), _PAPER)
-    for row, line in enumerate(lines):
-        ImageDraw.Draw(image).text((0, row * height), line, _INK, font)
-    return np.asarray(image)
-
-
-def _column(label: Rgb, head: int, places: list[Rgb]) -> Rgb:
-    padded = np.full((head, *label.shape[1:]), _PAPER, np.uint8)
-    padded[: label.shape[0]] = label
-    return _beside([padded, *places], axis=0)
-
-
-def _beside(pictures: list[Rgb], axis: int) -> Rgb:
-    """`pictures` along `axis`, with paper between them."""
-    shape = list(pictures[0].shape)
-    shape[axis] = _GAP_PX
-    gap = np.full(shape, _PAPER[0], np.uint8)
-    parts = [part for picture in pictures for part in (gap, picture)][1:]
-    return np.concatenate(parts, axis=axis)

@@ -1,0 +1,33 @@
+import numpy as np
+
+from apisr_model.sheet import beside, grid
+
+
+def flat(level: int, size: tuple[int, int] = (20, 60)) -> np.ndarray:
+    return np.full((*size, 3), level, np.uint8)
+
+
+def test_every_picture_is_on_the_sheet_and_an_empty_place_is_paper() -> None:
+    sheet = grid([("one", flat(10)), ("two", flat(20)), ("three", flat(30))], 2)
+    for level in (10, 20, 30):
+        assert (sheet == level).all(axis=2).sum() >= 20 * 60
+    assert sheet.shape[1] == 2 * 60 + 8
+    assert (sheet[-20:, -60:] == 255).all()
+
+
+def test_a_long_label_breaks_into_lines_and_heads_align() -> None:
+    sheet = grid([("short", flat(10)), ("a label of many words that are wider than the picture", flat(20))], 2)
+    left, right = (np.argwhere((sheet == level).all(axis=2)).min(axis=0)[0] for level in (10, 20))
+    assert left == right > 2 * 18
+    assert (sheet[:left] == 0).any(axis=None)
+
+
+def test_line_breaks_of_a_label_are_kept() -> None:
+    one, two = (grid([(text, flat(10))], 1).shape[0] for text in ("a", "a\nb"))
+    assert two > one
+
+
+def test_pictures_beside_each_other_have_paper_between() -> None:
+    joined = beside([flat(1), flat(2)], axis=0)
+    assert joined.shape == (48, 60, 3)
+    assert (joined[20:28] == 255).all()
