@@ -87,12 +87,14 @@ def evaluate(
     began = time.monotonic()
     place = checkpoint.find_device(device)
     others = [systems.results(name, folder) for name, folder in _folders(results or [])]
-    chosen = _metrics(metrics, niqe_reference, place, has_reference=not source.is_dir())
     loaded = [checkpoint.load(w, place, precision=precision, channel_order=channel_order) for w in weights or []]
     common = systems.common_scale(loaded, scale)
     cases = _cases(source, common, recipe, where, seed)[:images]
     compared = [systems.bicubic(common), *systems.networks(loaded), *others]
     _check_names(compared)
+    chosen = _metrics(metrics, niqe_reference, place, has_reference=not source.is_dir())
+    if output:  # a place that cannot be written is told before the work
+        output.mkdir(parents=True, exist_ok=True)
     _announce(compared, chosen, cases)
     scores = []
     shown: dict[str, Shown] = {}

@@ -2,6 +2,7 @@
 
 import io
 import math
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,6 @@ URL = (
     f"/basicsr/metrics/{FILE}"
 )
 SHA256 = "2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296"
-LICENCE = "Apache-2.0"
 
 _SHARP_SHARE = 0.75
 """Of a picture's sharpest block: blocks above it are taken for sharp. Source: the NIQE paper, section II.C."""
@@ -110,9 +110,9 @@ def load(path: Path) -> Pristine:
         WeightsError: it is absent, or holds no such model.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             mean, covariance = np.asarray(stored["mu_pris_param"]).ravel(), np.asarray(stored["cov_pris_param"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: no NIQE model with mu_pris_param and cov_pris_param: {error}") from None
     if mean.shape != (FEATURES,) or covariance.shape != (FEATURES, FEATURES):
         raise WeightsError(f"{path}: a NIQE model of {FEATURES} features was wanted, found {covariance.shape}")
@@ -121,7 +121,7 @@ def load(path: Path) -> Pristine:
 
 @cache
 def published() -> Pristine:
-    """The model of 125 natural photographs that the authors published, as BasicSR distributes it; fetched once.
+    """NIQE's authors' model of 125 natural photographs, as BasicSR distributes it (Apache-2.0); fetched once.
 
     Raises:
         FetchError: it is not in the cache and cannot be had.

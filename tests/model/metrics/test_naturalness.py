@@ -145,7 +145,7 @@ def test_too_few_sharp_blocks_are_an_error():
         fit_niqe([picture(1), picture(2)])
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", None])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off", None])
 def test_a_file_that_holds_no_model_is_named(tmp_path, content):
     path = tmp_path / "model.npz"
     if content is None:
