@@ -81,6 +81,7 @@ def evaluate(
     from apisr_data.images import write_bytes
     from apisr_model import checkpoint
     from apisr_model.evaluate import page, scoring, systems
+    from apisr_model.evaluate.choice import choose_metrics
     from apisr_model.evaluate.page import Shown
 
     terminal.set_up_logging(is_verbose=verbose)
@@ -92,7 +93,8 @@ def evaluate(
     cases = _cases(source, common, recipe, where, seed)[:images]
     compared = [systems.bicubic(common), *systems.networks(loaded), *others]
     _check_names(compared)
-    chosen = _metrics(metrics, niqe_reference, place, has_reference=not source.is_dir())
+    asked = [name.strip() for name in (metrics or "").split(",") if name.strip()]
+    chosen = choose_metrics(asked, has_reference=not source.is_dir(), niqe_reference=niqe_reference, device=place)
     if output:  # a place that cannot be written is told before the work
         output.mkdir(parents=True, exist_ok=True)
     _announce(compared, chosen, cases)
@@ -133,52 +135,6 @@ def _check_names(compared: "Sequence[System]") -> None:
     names = [system.name for system in compared]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise UsageError(f"two systems are called '{twice[0]}'; give one of them another name or file name")
-
-
-def _metrics(names: str | None, niqe_reference: Path | None, device: str, *, has_reference: bool) -> "list[Metric]":
-    """The metrics asked for; all of ours that apply, where none are named."""
-    from apisr_data.errors import FetchError, UsageError
-    from apisr_data.terminal import ERR
-    from apisr_model.metrics import METRICS, learned, naturalness
-
-    known = [*METRICS, *learned.VARIANTS]
-    asked = [name.strip() for name in (names or "").split(",") if name.strip()]
-    if unknown := [name for name in asked if name not in known]:
-        raise UsageError(f"--metrics {unknown[0]}: there is no such metric; there are {', '.join(known)}")
-    chosen = []
-    for name in dict.fromkeys(asked or METRICS):
-        metric = METRICS.get(name) or learned.load(name, device)
-        if metric.needs == "reference" and not has_reference:
-            if asked:
-                raise UsageError(f"--metrics {name} needs a ground truth, and a folder has none; give a manifest")
-            continue
-        if name == "niqe" and niqe_reference:
-            metric = _fitted(metric, niqe_reference)
-        elif name == "niqe":
-            try:
-                naturalness.published()
-            except FetchError as error:
-                if asked:
-                    raise
-                ERR.print(f"  warning: without niqe: {error}", style="yellow", markup=False)
-                continue
-        chosen.append(metric)
-    return chosen
-
-
-def _fitted(metric: "Metric", manifest: Path) -> "Metric":
-    """NIQE against the training pictures of `manifest`."""
-    from dataclasses import replace
-    from functools import partial
-
-    from apisr_data.images import read
-    from apisr_model.data import read_manifest
-    from apisr_model.metrics import fit_niqe
-
-    found = read_manifest(manifest)
-    pristine = fit_niqe(read(row.path) for row in found.train)
-    about = f"BT.601 luma, no border cut, float64, fitted on the {len(found.train):,} training pictures of {manifest}"
-    return replace(metric, function=partial(metric.function, pristine=pristine), about=about)
 
 
 def _cases(source: Path, scale: int, recipe: str | None, where: str | None, seed: int) -> "list[Case]":
