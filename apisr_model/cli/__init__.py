@@ -2,7 +2,7 @@
 
 from apisr_data.command import make_app
 from apisr_data.command import run as run_command
-from apisr_model.cli import convert, doctor, evaluate, train, upscale, weights
+from apisr_model.cli import convert, degrade, doctor, evaluate, lines, train, upscale, weights
 
 app = make_app("Upscale pictures and videos, and train and examine the networks that do.")
 app.command()(upscale.upscale)
@@ -10,6 +10,8 @@ app.add_typer(weights.app, name="weights")
 app.command()(convert.convert)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(degrade.degrade)
+app.command()(lines.lines)
 app.command()(doctor.doctor)
 
 

@@ -17,9 +17,9 @@ def test_every_picture_is_on_the_sheet_and_an_empty_place_is_paper() -> None:
 
 def test_a_long_label_breaks_into_lines_and_heads_align() -> None:
     sheet = grid([("short", flat(10)), ("a label of many words that are wider than the picture", flat(20))], 2)
-    left, right = (np.argwhere((sheet == level).all(axis=2)).min(axis=0)[0] for level in (10, 20))
+    left, right = (int(((sheet == level).all(axis=2).sum(axis=1) >= 60).argmax()) for level in (10, 20))
     assert left == right > 2 * 18
-    assert (sheet[:left] == 0).any(axis=None)
+    assert (sheet[:left] < 64).any()
 
 
 def test_line_breaks_of_a_label_are_kept() -> None:
