@@ -1,6 +1,7 @@
 """Networks filled with reproducible numbers, as the references in golden/ were made: no weight file is needed."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,6 @@ def numbers(key: str, shape: tuple[int, ...], salt: str = "apisr") -> NDArray[np
 
 def uniform(shape: tuple[int, ...], seed: int) -> torch.Tensor:
     """A reproducible batch in [0, 1): uniform, smoothed once."""
-    x = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    x: NDArray[Any] = np.random.default_rng(seed).random(shape, dtype=np.float32)
     x = (x + np.roll(x, 1, -1) + np.roll(x, 1, -2) + np.roll(x, (1, 1), (-1, -2))) / 4
     return torch.from_numpy(x.astype(np.float32))
