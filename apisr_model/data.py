@@ -2,9 +2,10 @@
 
 import hashlib
 import signal
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from apisr_data.errors import ConfigError, ImageError, QueryError
 from apisr_data.images import Rgb, read
-from apisr_model.degradations import Image
+from apisr_model.degradations import Image, from_levels
 from apisr_model.degrade import Degradation
 
 _CACHE_BYTES = 256 * 2**20
 """Of decoded pictures that each worker keeps: 97 of 720p. Reading one takes 15 to 40 ms, cutting a crop 1 ms."""
+
+_APART = 16
+"""Frames between two that give crops to the same batch, at least."""
 
 _ORDER, _SAMPLE = 1, 2
 """What a generator is for; stands before the seed, so that no two purposes draw the same numbers."""
@@ -91,40 +95,60 @@ class Pair:
     name: str
 
 
-class Pairs(Dataset[Pair]):
-    """Pairs without end: sample `index` is a pure function of the rows, the settings, the seed and `index`.
+class Pairs(Dataset[tuple[Pair, ...]]):
+    """Frames without end, each degraded once and cut into `crops` pairs.
 
-    So it is the same whoever asks for it and when: any number of workers, a run that was resumed. Every picture comes
-    once before any comes again, in an order drawn anew for each round.
+    Frame `number` is a pure function of the rows, the settings, the seed and `number`. So it is the same whoever asks
+    for it and when: any number of workers, a run that was resumed. Every picture comes once before any comes again, in
+    an order drawn anew for each round. What is degraded is the part of the picture that holds the crops and `context_px`
+    around them, as far as the picture goes; all of its crops share one draw.
     """
 
     def __init__(
-        self, rows: Sequence[Row], degradation: Degradation, *, crop_px: int, seed: int, augment: bool = True
+        self,
+        rows: Sequence[Row],
+        degradation: Degradation,
+        *,
+        crop_px: int,
+        seed: int,
+        augment: bool = True,
+        crops: int = 1,
+        context_px: int = 0,
     ) -> None:
+        self.crops = crops
         self._rows = tuple(rows)
         self._degradation = degradation
         self._crop_px = crop_px
         self._seed = seed
         self._augment = augment
+        self._context_px = context_px
         self._decoded: OrderedDict[int, Rgb] = OrderedDict()
         self._decoded_bytes = 0
 
-    def __getitem__(self, index: int) -> Pair:
-        """Sample `index`, 0, 1, ...
+    def __getitem__(self, number: int) -> tuple[Pair, ...]:
+        """The pairs of frame `number`, 0, 1, ...
 
         Raises:
             ImageError: the picture is missing or damaged; the message names its row.
+            DegradationError: a codec failed; the message names its parameters.
         """
-        round_, place = divmod(index, len(self._rows))
+        round_, place = divmod(number, len(self._rows))
         order = np.random.default_rng([_ORDER, self._seed, round_]).permutation(len(self._rows))
         row = int(order[place])
-        rng = np.random.default_rng([_SAMPLE, self._seed, index])
-        crop = _crop(self._picture(row), self._crop_px, rng)
-        if self._augment:
-            crop = _turn(crop, rng)
-        high_res = crop.astype(np.float32) / np.float32(255)
+        rng = np.random.default_rng([_SAMPLE, self._seed, number])
+        side, scale = self._crop_px, self._degradation.scale
+        picture = _at_least(self._picture(row), side)
+        window, corners = _crops(picture.shape[:2], side, scale, self.crops, self._context_px, rng)
+        high_res = from_levels(picture[window])
         low_res = self._degradation.apply(high_res, self._degradation.draw(rng))
-        return Pair(_tensor(low_res), _tensor(high_res), self._rows[row].name)
+        pairs = []
+        for top, left in corners:
+            turn = tuple(rng.integers(2, size=3)) if self._augment else (0, 0, 0)
+            low_top, low_left, low_side = top // scale, left // scale, side // scale
+            low = low_res[low_top : low_top + low_side, low_left : low_left + low_side]
+            high = high_res[top : top + side, left : left + side]
+            pairs.append(Pair(_tensor(_turn(low, turn)), _tensor(_turn(high, turn)), self._rows[row].name))
+        return tuple(pairs)
 
     def _picture(self, row: int) -> Rgb:
         """The decoded picture, from memory where it was asked for lately."""
@@ -155,23 +179,37 @@ class Batch:
         return Batch(self.low_res.pin_memory(), self.high_res.pin_memory(), self.names)
 
 
-def batches(
-    pairs: Pairs, samples: Iterable[int], batch: int, *, workers: int = 0, pin: bool = False
-) -> Iterator[Batch]:
-    """The pairs with the indices `samples`, in that order, `batch` at a time, made ahead by `workers` processes."""
-    return iter(
-        DataLoader(
-            pairs,
-            sampler=samples,
-            batch_size=batch,
-            collate_fn=_stack,
-            num_workers=workers,
-            pin_memory=pin,
-            # OpenCV's threads do not survive a fork
-            multiprocessing_context="spawn" if workers else None,
-            worker_init_fn=_leave_interrupts_to_the_parent if workers else None,
-        )
+def batches(pairs: Pairs, samples: range, batch: int, *, workers: int = 0, pin: bool = False) -> Iterator[Batch]:
+    """The samples with those numbers, `batch` at a time, made ahead by `workers` processes.
+
+    The crops of one frame come at least a batch apart, by a fixed pattern: which sample has which number depends on
+    `pairs` and `batch` alone, so a run can begin anywhere.
+    """
+    crops, apart = pairs.crops, max(_APART, -(-batch // pairs.crops))
+    first, skipped = divmod(samples.start, crops)
+    held = (crops - 1) * apart + 1  # frames whose crops are not all given out
+    frames = DataLoader(
+        pairs,
+        sampler=range(first, -(-samples.stop // crops) + held - 1),
+        batch_size=None,
+        num_workers=workers,
+        # OpenCV's threads do not survive a fork
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_leave_interrupts_to_the_parent if workers else None,
     )
+    stream = islice(_spread(frames, crops, apart), skipped, skipped + len(samples))
+    while together := list(islice(stream, batch)):
+        stacked = _stack(together)
+        yield stacked.pin_memory() if pin else stacked
+
+
+def _spread(frames: Iterable[tuple[Pair, ...]], crops: int, apart: int) -> Iterator[Pair]:
+    """One pair each of `crops` frames that lie `apart` frames from each other, again and again."""
+    held: deque[tuple[Pair, ...]] = deque(maxlen=(crops - 1) * apart + 1)
+    for frame in frames:
+        held.append(frame)
+        if len(held) == held.maxlen:
+            yield from (held[apart * crop][crop] for crop in range(crops))
 
 
 def _leave_interrupts_to_the_parent(_worker: int) -> None:
@@ -187,22 +225,37 @@ def _stack(pairs: list[Pair]) -> Batch:
     )
 
 
-def _crop(rgb: Rgb, side: int, rng: np.random.Generator) -> Rgb:
-    """A square of `side` px anywhere in the picture, drawn evenly; a picture that is smaller is reflected beyond."""
-    height, width = rgb.shape[:2]
-    if height < side or width < side:
-        below, right = max(side - height, 0), max(side - width, 0)
-        rgb = cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
-        height, width = rgb.shape[:2]
-    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    return rgb[top : top + side, left : left + side]
+def _at_least(rgb: Rgb, side: int) -> Rgb:
+    """A picture with both sides of at least `side` px: reflected beyond where it is smaller."""
+    below, right = (max(side - extent, 0) for extent in rgb.shape[:2])
+    if not below and not right:
+        return rgb
+    return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
 
 
-def _turn(rgb: Rgb, rng: np.random.Generator) -> Rgb:
-    """One of the eight ways to lay a square, each as likely: two flips and a transpose."""
-    rows, columns, transpose = rng.integers(2, size=3)
-    rgb = rgb[:: -1 if rows else 1, :: -1 if columns else 1]
-    return rgb.transpose(1, 0, 2) if transpose else rgb
+def _crops(
+    shape: tuple[int, ...], side: int, scale: int, crops: int, context: int, rng: np.random.Generator
+) -> tuple[tuple[slice, slice], list[tuple[int, int]]]:
+    """The window around `crops` squares drawn evenly, and their corners in it.
+
+    The corners are multiples of the scale from the window's, and that lies anywhere.
+    """
+    window, corners = [], []
+    for extent in shape:
+        phase = int(rng.integers(min(scale, extent - side + 1)))
+        places = phase + scale * rng.integers((extent - side - phase) // scale + 1, size=crops)
+        start = phase + max(int(places.min()) - context - phase, 0) // scale * scale
+        stop = phase + (min(int(places.max()) + side + context, extent) - phase) // scale * scale
+        window.append(slice(start, stop))
+        corners.append((places - start).tolist())
+    return (window[0], window[1]), list(zip(*corners, strict=True))
+
+
+def _turn(image: Image, turn: Sequence[int]) -> Image:
+    """One of the eight ways to lay a square: two flips and a transpose."""
+    rows, columns, transpose = turn
+    image = image[:: -1 if rows else 1, :: -1 if columns else 1]
+    return image.transpose(1, 0, 2) if transpose else image
 
 
 def _tensor(image: Image) -> Tensor:

