@@ -43,6 +43,7 @@ def run(network: "Network", job: "Job", flags: Flags, bars: "Bars") -> str:
     expected = forecast(
         network,
         job.source,
+        job.target,
         finish=flags.finish,
         tile=flags.tile_px,
         encoding=encoding,
@@ -52,6 +53,7 @@ def run(network: "Network", job: "Job", flags: Flags, bars: "Bars") -> str:
         assume_matrix=flags.assume_matrix,
         start_s=flags.start_s,
         duration_s=flags.duration_s,
+        drop=flags.drop,
     )
     for line in expected.lines():
         ERR.print(f"  {line}", markup=False)

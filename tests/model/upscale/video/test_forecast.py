@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from apisr_model.errors import ContainerError
 from apisr_model.network import Network
 from apisr_model.upscale.upscaler import Finish, Upscaler
 from apisr_model.upscale.video import forecast as module
@@ -67,10 +68,11 @@ def test_above_an_hour_faster_weights_and_a_preview_are_suggested() -> None:
     assert "realesr-animevideov3" in told
 
 
-def test_nothing_is_faster_than_compact_and_it_is_faster_than_all_others() -> None:
+def test_faster_weights_are_told_the_fastest_first() -> None:
     assert faster_weights("compact") == []
-    assert faster_weights("rrdb") == ["realesr-animevideov3"]
-    assert "realesr-animevideov3" in faster_weights("DAT")
+    assert faster_weights("grl") == ["realesr-animevideov3"]
+    assert faster_weights("rrdb")[0] == "realesr-animevideov3"
+    assert "apisr-rrdb-x2" in faster_weights("DAT")
 
 
 def test_an_unknown_number_of_frames_gives_a_rate() -> None:
@@ -105,7 +107,9 @@ def test_a_slow_network_is_timed_on_pieces(clocked: Clocked, monkeypatch: pytest
 def test_a_forecast_tells_of_size_frames_and_holds(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", frames=24)
     network = Network(nn.Upsample(scale_factor=2), "nearest", 2, overlap_px=0)
-    made = forecast(network, source, finish=Finish(height=75), encoding=films.FAST, deinterlace="off")
+    made = forecast(
+        network, source, tmp_path / "out.mkv", finish=Finish(height=75), encoding=films.FAST, deinterlace="off"
+    )
     assert (made.source_size, made.size, made.frames) == ((64, 48), (100, 76), 24)
     assert made.held_share == 0  # every frame of this film moves
     assert made.hold_threshold == 4.0
@@ -116,6 +120,14 @@ def test_a_forecast_tells_of_size_frames_and_holds(tmp_path: Path) -> None:
 def test_without_holds_none_are_expected(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", frames=4)
     network = Network(nn.Upsample(scale_factor=2), "nearest", 2, overlap_px=0)
-    made = forecast(network, source, encoding=films.FAST, hold=False, deinterlace="off")
+    made = forecast(network, source, tmp_path / "out.mkv", encoding=films.FAST, hold=False, deinterlace="off")
     assert made.hold_threshold is None
     assert "--no-hold" in "\n".join(made.lines())
+
+
+def test_a_stream_that_does_not_fit_is_refused_before_anything_is_timed(tmp_path: Path, clocked: Clocked) -> None:
+    source = film(tmp_path / "in.mkv", frames=4, script=True)
+    network = Network(clocked, "nearest", 2, overlap_px=0)
+    with pytest.raises(ContainerError, match="ass"):
+        forecast(network, source, tmp_path / "out.mp4", encoding=films.FAST, deinterlace="off")
+    assert clocked.shapes == []
