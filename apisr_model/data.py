@@ -100,8 +100,8 @@ class Pairs(Dataset[tuple[Pair, ...]]):
 
     Frame `number` is a pure function of the rows, the settings, the seed and `number`. So it is the same whoever asks
     for it and when: any number of workers, a run that was resumed. Every picture comes once before any comes again, in
-    an order drawn anew for each round. What is degraded is the part of the picture that holds the crops and `context_px`
-    around them, as far as the picture goes; all of its crops share one draw.
+    an order drawn anew for each round. What is degraded is the part of the picture that holds the crops, with
+    `context_px` around them as far as the picture goes; all of its crops share one draw.
     """
 
     def __init__(
