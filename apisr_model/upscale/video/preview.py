@@ -2,7 +2,6 @@
 
 import base64
 import io
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apisr_data.errors import UsageError, VideoError
-from apisr_data.images import Rgb
+from apisr_data.images import Rgb, write_bytes
 from apisr_model.network import Network
 from apisr_model.upscale.tiles import Progress
 from apisr_model.upscale.upscaler import Finish, Pixels, Upscaler
@@ -99,7 +98,7 @@ def write_preview(
         medians = tuple(statistics.median(taken) for taken in seconds)
         sizes = [upscaler.size(*opened.size) for upscaler in upscalers]
         page = _page(opened, networks, names, sizes, medians, shown)
-    _write(page, target)
+    write_bytes(page.encode(errors="replace"), target)
     return Preview(target, tuple(frame.time_s for frame in frames), medians)
 
 
@@ -240,12 +239,3 @@ def _data(picture: Rgb, form: str, **options: int) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(max(seconds, 0.0), 60)
     return f"{int(minutes) // 60}:{int(minutes) % 60:02}:{rest:04.1f}"
-
-
-def _write(page: str, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, "utf-8")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

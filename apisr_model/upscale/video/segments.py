@@ -89,7 +89,7 @@ class Part:
         self.folder = _folder_for(target)
         self.segments: list[Segment] = []
         self._fingerprint = fingerprint
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(self.folder / _LOCK, thread_local=False)
         try:
             self._lock.acquire(timeout=0)

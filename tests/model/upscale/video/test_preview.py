@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -75,6 +76,12 @@ def test_a_page_needs_no_other_file(tmp_path: Path, source: Path) -> None:
     assert all((image["src"] or "").startswith("data:image/") for image in Page(text).of("img"))
     assert not re.search(r"https?://|<link|src=\"[^d]|@import", text)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_page_goes_into_a_new_folder_and_names_of_any_bytes_are_shown(tmp_path: Path) -> None:
+    source = film(tmp_path / os.fsdecode(b"Folge \xff.mkv"), frames=12)
+    made = write_preview([NETWORK], source, 1, tmp_path / "new" / "p.html", deinterlace="off")
+    assert "Folge ?.mkv" in made.path.read_text("utf-8")
 
 
 def test_names_are_escaped(tmp_path: Path, source: Path) -> None:

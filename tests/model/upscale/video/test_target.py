@@ -132,6 +132,10 @@ def test_an_unfinished_run_with_other_settings_is_not_thrown_away(source, tmp_pa
     assert len(shown(upscaled(source, tmp_path / "out.mkv", fingerprint="another", fresh=True))) == 20
 
 
+def test_folders_on_the_way_to_the_target_are_made(source, tmp_path):
+    assert len(times(upscaled(source, tmp_path / "new" / "season" / "out.mkv"))) == 20
+
+
 def test_two_at_once_are_refused(source, tmp_path):
     with (
         Source(source, deinterlace="off") as opened,
