@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field
 
 from apisr_data.config import Settings
-from apisr_model.degradations import Image, Probability, blur, image_codecs, noise, resize, video_codecs
+from apisr_model.degradations import Image, Probability, analogue, blur, image_codecs, noise, resize, video_codecs
+from apisr_model.degradations.analogue import Analogue, AnalogueConfig
 from apisr_model.degradations.blur import Blur, BlurConfig
 from apisr_model.degradations.image_codecs import ImageCodec, ImageCodecConfig
 from apisr_model.degradations.noise import Gaussian, NoiseConfig, Poisson
@@ -22,7 +23,7 @@ from apisr_model.degradations.video_codecs import CompressionConfig, VideoCodec
 from apisr_model.errors import ShapeError
 
 Step = Annotated[
-    Resize | Blur | Gaussian | Poisson | ImageCodec | VideoCodec,
+    Resize | Blur | Gaussian | Poisson | ImageCodec | VideoCodec | Analogue,
     Field(discriminator="op"),
 ]
 
@@ -54,6 +55,8 @@ class DegradationConfig(Settings):
     second: SecondStage = SecondStage()
     kernels: tuple[resize.Kernel, ...] = Field(default=("area", "bilinear", "bicubic"), min_length=1)
     """Of the resize to the final size, each as likely; at scale 1 it only happens where another resize came before."""
+    analogue: AnalogueConfig = AnalogueConfig()
+    """Between that resize and the compression; not of the paper, and off."""
     compression: CompressionConfig = CompressionConfig()
 
 
@@ -78,6 +81,8 @@ class Degradation:
         config = self._config
         steps = [*self._stage(rng, config.first, 1.0), *self._stage(rng, config.second, 1 / self.scale)]
         steps.append(Resize(kernel=resize.draw_kernel(rng, config.kernels), factor=1 / self.scale))
+        if rng.random() < config.analogue.probability:
+            steps.append(analogue.draw(rng, config.analogue))
         if rng.random() < config.compression.probability:
             steps.append(video_codecs.draw(rng, config.compression))
         return Drawn(steps=tuple(steps))

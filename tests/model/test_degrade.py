@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from apisr_model.degradations import Image
+from apisr_model.degradations.analogue import Analogue, AnalogueConfig
 from apisr_model.degradations.blur import Blur
 from apisr_model.degradations.image_codecs import ImageCodec
 from apisr_model.degradations.noise import Gaussian, Poisson
@@ -161,6 +162,14 @@ def test_without_its_stages_and_codecs_it_is_the_plain_reduction() -> None:
     np.testing.assert_allclose(
         degradation.apply(image(), one), image().reshape(24, 4, 32, 4, 3).mean((1, 3)), atol=1e-6
     )
+
+
+def test_an_analogue_fault_stands_before_the_compression_where_it_is_asked_for() -> None:
+    degradation = Degradation(DegradationConfig(analogue=AnalogueConfig(probability=1.0)), 4)
+    one = degradation.draw(np.random.default_rng(0))
+    assert [isinstance(step, Analogue) for step in one.steps[-3:]] == [False, True, False]
+    assert Drawn.model_validate_json(one.model_dump_json()) == one
+    assert degradation.apply(image(), one).shape == (24, 32, 3)
 
 
 @pytest.mark.parametrize("size", [(46, 64), (0, 64)])
