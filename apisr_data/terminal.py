@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,19 @@ class Bars:
         """Move the bar."""
         if self._task is not None:
             self._progress.advance(self._task, amount)
+
+    def follow(self, stage: str, unit: str) -> Callable[[float, float | None], None]:
+        """A function to be told what is done and its final amount; the bar appears when it is first called."""
+        shown: float | None = None
+
+        def progress(done: float, total: float | None) -> None:
+            nonlocal shown
+            if shown is None:
+                self.begin(stage, total or 0, unit)
+            self.advance(done - (shown or 0))
+            shown = done
+
+        return progress
 
 
 class _Amount(ProgressColumn):
