@@ -11,6 +11,7 @@ a pair by its name.
 """
 
 import json
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -141,14 +142,18 @@ def _results(
         yield from map(work, jobs)
         return
     todo: Iterable[Any] = iter(jobs)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_set_up_worker) as pool:
         waiting = [pool.submit(work, job) for job in islice(todo, workers * _AHEAD)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting.extend(pool.submit(work, job) for job in islice(todo, 1))
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting.extend(pool.submit(work, job) for job in islice(todo, 1))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _set_up_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to stop them
     cv2.setNumThreads(0)  # the processes share the cores already
 
 
