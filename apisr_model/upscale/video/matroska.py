@@ -39,6 +39,7 @@ def set_display_size(path: Path, track: int, size: tuple[int, int], sample_aspec
     with path.open("r+b") as file:
         head = bytearray(file.read(_HEAD_BYTES))
         tracks = _find(head, _TRACKS, _find(head, _SEGMENT))
+        head += file.read(max(0, tracks.end - len(head)))  # a subtitle's header alone may be megabytes
         inside = _elements(head, tracks.payload, min(tracks.end, len(head)))
         entries = [element for element in inside if element.kind == _ENTRY]
         entry = next((entry for entry in entries if _track_number(head, entry) == track + 1), None)

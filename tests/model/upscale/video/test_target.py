@@ -13,6 +13,7 @@ from apisr_model.upscale.video import segments
 from apisr_model.upscale.video.encoders import Encoding
 from apisr_model.upscale.video.source import Source
 from apisr_model.upscale.video.target import Target
+from tests.model.upscale.video import films
 from tests.model.upscale.video.films import FAST, film, packets, shown, times, upscaled
 
 UNEVEN = [0, 1001, 2002, 5005, 6006, 7000, 8008, 12012, 13013, 14014, 15015, 20020]
@@ -288,6 +289,14 @@ def test_the_checksum_over_matroskas_tracks_is_right_with_an_aspect_ratio(tmp_pa
     end = start + (int.from_bytes(data[at:start], "big") & ((1 << 7 * size_bytes) - 1))
     assert data[start : start + 2] == b"\xbf\x84"
     assert int.from_bytes(data[start + 2 : start + 6], "little") == zlib.crc32(data[start + 6 : end])
+
+
+def test_the_aspect_ratio_is_written_beside_a_subtitle_header_of_megabytes(tmp_path, monkeypatch):
+    styles = "Style: " + "x" * 1000 + ",Foo,16\n"
+    monkeypatch.setattr(films, "_SCRIPT", films._SCRIPT.replace("\n[Events]", 2000 * styles + "\n[Events]"))
+    source = film(tmp_path / "in.mkv", sample_aspect_ratio=Fraction(8, 9), script=True)
+    with av.open(str(upscaled(source, tmp_path / "out.mkv"))) as made:
+        assert made.streams.video[0].sample_aspect_ratio == pytest.approx(Fraction(8, 9), rel=0.005)
 
 
 def test_room_for_the_aspect_ratio_is_gone_from_the_name(tmp_path):
