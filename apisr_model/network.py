@@ -28,7 +28,8 @@ class Network:
         multiple_of: what tile origins must be multiples of, input px; `__call__` pads any size to it.
         smallest_px: the smallest side that the module takes, input px; `__call__` pads smaller ones.
         overlap_px: input px around a tile after which the result no longer depends on what lies beyond.
-        channel_order: what the module was trained on, or what its authors feed it.
+        channel_order: what the module is fed: what it was trained on, or what its authors feed it.
+        trained_order: what it was trained on; None where nothing tells.
         origin: the weights' file or zoo name, for reports.
     """
 
@@ -42,6 +43,7 @@ class Network:
     smallest_px: int = 1
     overlap_px: int = 16
     channel_order: ChannelOrder = "rgb"
+    trained_order: ChannelOrder | None = None
     origin: str = ""
 
     @torch.inference_mode()

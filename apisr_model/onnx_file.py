@@ -1,19 +1,22 @@
 """Networks in ONNX files, ours and other people's, run by ONNX Runtime."""
 
 import importlib
-import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from apisr_model.errors import DeviceError, MissingExtraError, WeightsError
-from apisr_model.network import Network
+from apisr_model.network import ChannelOrder, Network
+
+log = logging.getLogger(__name__)
 
 METADATA_KEY = "apisr"
 """The entry of an ONNX file's metadata in which `convert` leaves, as JSON, what `Network` needs to know."""
@@ -25,6 +28,19 @@ _GRIDS = (1, 2, 4, 8, 16, 32, 64)
 _ONLY_FATAL = 4
 
 Images = NDArray[np.floating[Any]]
+
+
+class _About(pydantic.BaseModel):
+    """What the metadata say, or what was found by running; what else is told there is for people."""
+
+    architecture: str
+    scale: pydantic.PositiveInt
+    multiple_of: pydantic.PositiveInt = 1
+    smallest_px: pydantic.PositiveInt = 1
+    overlap_px: pydantic.NonNegativeInt = Network.overlap_px
+    config: dict[str, Any] = {}
+    channel_order: ChannelOrder = "rgb"
+    trained_order: ChannelOrder | None = None
 
 
 @dataclass(frozen=True)
@@ -51,22 +67,21 @@ def open_onnx(path: Path, device: str = "cpu") -> Network:
     """
     session = _open(path, device)
     model = _checked(session, path)
-    told = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    about: dict[str, Any] = json.loads(told) if told else _probe(model, path)
+    about = _told(session, path) or _probe(model, path)
     height, width = model.sides
-    grid, overlap_px = int(about["multiple_of"]), int(about["overlap_px"])
     module: Callable[[Tensor], Tensor] = _Whole(model)
     if height is not None and width is not None:
-        module = _Windows(module, (height, width), int(about["scale"]), grid, overlap_px)
+        module = _Windows(module, (height, width), about.scale, about.multiple_of, about.overlap_px)
     return Network(
         module,
-        str(about["architecture"]),
-        int(about["scale"]),
-        about.get("config", {}),
-        multiple_of=grid,
-        smallest_px=max(height, width) if height and width else int(about["smallest_px"]),
-        overlap_px=overlap_px,
-        channel_order=about.get("channel_order", "rgb"),
+        about.architecture,
+        about.scale,
+        about.config,
+        multiple_of=about.multiple_of,
+        smallest_px=max(height, width) if height and width else about.smallest_px,
+        overlap_px=about.overlap_px,
+        channel_order=about.channel_order,
+        trained_order=about.trained_order,
         origin=str(path),
     )
 
@@ -167,7 +182,19 @@ def _checked(session: Any, path: Path) -> _Model:
     return _Model(run, _DTYPES[inputs[0].type], batch, (sides[0], sides[1]))
 
 
-def _probe(model: _Model, path: Path) -> dict[str, Any]:
+def _told(session: Any, path: Path) -> _About | None:
+    """What `convert` left in the file; None where it did not write it."""
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        return None
+    try:
+        return _About.model_validate_json(text)
+    except pydantic.ValidationError:
+        log.warning("%s: its metadata '%s' is not ours: scale and sizes are found by running it", path, METADATA_KEY)
+        return None
+
+
+def _probe(model: _Model, path: Path) -> _About:
     """Scale and size rule of a foreign file, from small pictures of sides that are multiples of less and less."""
     reason = ""
     for grid in _GRIDS:
@@ -179,13 +206,7 @@ def _probe(model: _Model, path: Path) -> dict[str, Any]:
             continue
         scale = result.shape[-1] // width
         if scale >= 1 and result.shape == (model.batch or 1, 3, height * scale, width * scale):
-            return {
-                "architecture": "onnx",
-                "scale": scale,
-                "multiple_of": grid,
-                "smallest_px": _PROBE_PX,
-                "overlap_px": Network.overlap_px,
-            }
+            return _About(architecture="onnx", scale=scale, multiple_of=grid, smallest_px=_PROBE_PX)
         reason = f"a picture (3, {height}, {width}) became {result.shape}"
     raise WeightsError(f"{path} is no upscaling network for RGB pictures: {reason}")
 

@@ -53,9 +53,16 @@ def configure(name: str, *, variant: str | None = None, **config: Any) -> Any:
 
 
 def detect(state: State) -> tuple[Architecture, Config] | None:
-    """The architecture and configuration that `state` belongs to; None when no architecture knows it."""
+    """The architecture and configuration that `state` belongs to; None when no architecture knows it.
+
+    Raises:
+        WeightsError: it is of an architecture of ours, but for pictures that are not RGB.
+    """
     for architecture in _all().values():
-        config = architecture.detect(state)
+        try:
+            config = architecture.detect(state)
+        except (ArithmeticError, LookupError, ValueError):  # keys like ours with shapes or numbers that ours never have
+            continue
         if config is not None:
             return architecture, config
     return None

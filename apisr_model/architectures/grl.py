@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
+import pydantic
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,13 +43,13 @@ class GrlConfig(Config):
 
     scale: Literal[1, 2, 4] = 4
     """Output side over input side."""
-    channels: int = 64
+    channels: int = pydantic.Field(default=64, ge=1)
     """Of the body; a multiple of twice the heads."""
     depths: tuple[int, ...] = (4, 4, 4, 4)
     """Blocks of each stage."""
-    window_heads: int = 2
-    stripe_heads: int = 2
-    mlp_ratio: int = 2
+    window_heads: int = pydantic.Field(default=2, ge=1)
+    stripe_heads: int = pydantic.Field(default=2, ge=1)
+    mlp_ratio: int = pydantic.Field(default=2, ge=1)
     """Channels within the MLP over `channels`."""
     upsampler: Literal["nearest+conv", "pixelshuffle", "pixelshuffledirect"] = "nearest+conv"
     drop_path: float = 0.1
@@ -233,12 +234,9 @@ def detect(state: State) -> GrlConfig | None:
     if any(shape != _WINDOW_TABLES[key] for key, shape in tables.items()):
         return None  # windows of other sizes
     shapes = {key: tuple(value.shape) for key, value in state.items() if key not in _STORED}
-    try:
-        config = _guess(shapes)
-        with torch.random.fork_rng(devices=()):  # building it on the meta device takes longer
-            expected = _build(config).state_dict()
-    except (KeyError, IndexError, ValueError):
-        return None
+    config = _guess(shapes)
+    with torch.random.fork_rng(devices=()):  # building it on the meta device takes longer
+        expected = _build(config).state_dict()
     return config if shapes == {key: tuple(value.shape) for key, value in expected.items()} else None
 
 

@@ -32,7 +32,8 @@ class Architecture:
     detect: Callable[[State], Any]
     """State -> the config of the module that holds exactly these keys and shapes; None where it is another's state.
 
-    Raises WeightsError where it is this architecture's, but for pictures that are not RGB.
+    Raises WeightsError where it is this architecture's, but for pictures that are not RGB. A LookupError,
+    ValueError or ArithmeticError, over an entry without the shape or number looked for, also says: another's.
     """
     rename: Callable[[State], State] = lambda state: state
     """State, as published by whoever trained it -> state with exactly the module's keys."""

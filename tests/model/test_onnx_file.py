@@ -52,6 +52,14 @@ def test_a_foreign_file_tells_its_scale_by_running(tmp_path: Path) -> None:
     assert torch.allclose(network(rgb), expected(rgb), atol=1e-5)
 
 
+@pytest.mark.parametrize("text", ["1.0", "{}", '{"scale": 2', '{"architecture": "x", "scale": "two"}', ""])
+def test_metadata_of_others_under_our_key_is_no_metadata(tmp_path: Path, text: str) -> None:
+    model = onnx.load(foreign(tmp_path / "x.onnx"))
+    helper.set_model_props(model, {"apisr": text})
+    onnx.save(model, tmp_path / "x.onnx")
+    assert open_onnx(tmp_path / "x.onnx").scale == 2
+
+
 def test_any_size_down_to_one_pixel(tmp_path: Path) -> None:
     network = open_onnx(foreign(tmp_path / "x.onnx"))
     assert network(uniform((1, 3, 1, 1), 1)).shape == (1, 3, 2, 2)

@@ -107,7 +107,7 @@ def test_detect_knows_the_authors_tables_but_not_those_of_other_windows(small: n
 )
 def test_detect_refuses_a_state_that_lacks_an_entry(small: nn.Module, key: str) -> None:
     state = {name: value for name, value in small.state_dict().items() if name != key}
-    assert architectures.get("grl").detect(state) is None
+    assert architectures.detect(state) is None
 
 
 def test_a_scale_that_no_variant_has_is_refused() -> None:

@@ -1,5 +1,6 @@
 """What holds for every architecture, whichever there are."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 
 from apisr_data.errors import ConfigError
 from apisr_model import architectures
+from apisr_model.errors import WeightsError
 from tests.filled import fill, uniform
 
 
@@ -56,6 +58,28 @@ def test_every_variant_and_scale_knows_its_own_state(name: str, variant: str | N
 def test_no_architecture_knows_a_foreign_state() -> None:
     assert architectures.detect({"layer.weight": torch.zeros(3, 3)}) is None
     assert architectures.detect({}) is None
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (48,), (3, 48, 3, 3), (0, 0, 0, 0), (7, 7, 7, 7, 7)])
+def test_no_entry_of_a_foreign_shape_stops_the_search(name: str, network: nn.Module, shape: tuple[int, ...]) -> None:
+    """Whatever another network has under a key of ours: its architecture is unknown, or it is not for RGB."""
+    state = network.state_dict()
+    for key in [*list(state)[:6], *list(state)[-4:]]:
+        with contextlib.suppress(WeightsError):
+            architectures.detect(state | {key: torch.zeros(shape)})
+
+
+@pytest.mark.parametrize("key", ["body.norm.weight", "model.norm.weight", "layers.norm.weight", "upsample.up.x.weight"])
+def test_no_key_of_a_foreign_network_stops_the_search(name: str, network: nn.Module, key: str) -> None:
+    architectures.detect(network.state_dict() | {key: torch.zeros(3)})
+
+
+def test_numbers_that_no_configuration_has_are_another_networks() -> None:
+    blocks = {"body.0.rdb1.conv1.weight": torch.zeros(32, 64, 3, 3)}
+    for channels, doublings in ((48, 1), (12, 0)):  # more unshuffling than doubling
+        first = {"conv_first.weight": torch.zeros(64, channels, 3, 3)}
+        ups = {f"conv_up{i + 1}.weight": torch.zeros(64, 64, 3, 3) for i in range(doublings)}
+        assert architectures.detect(first | blocks | ups) is None
 
 
 def test_the_output_is_scale_times_the_input(name: str, network: nn.Module) -> None:
