@@ -49,7 +49,7 @@ class Converted:
 def convert(weights: Path | str, out: Path, *, half: bool = False, opset: int | None = None) -> Converted:
     """Write the network of `weights`, a file or a zoo name, to `out` as its suffix says, .safetensors or .onnx.
 
-    Both keep architecture, configuration, channel order, source and licence. The ONNX file takes `rgb` (batch, 3,
+    Both keep architecture, configuration, channel orders, source and licence. The ONNX file takes `rgb` (batch, 3,
     height, width) in [0, 1], of any batch and any sides that fit the network's grid, and gives `upscaled`; channels are
     in the order that the network is fed. `half` stores numbers in 16 bits. `out` is there only once its output was
     compared with the original's.
@@ -71,6 +71,8 @@ def convert(weights: Path | str, out: Path, *, half: bool = False, opset: int | 
     source, licence = (entry.url, entry.licence) if entry else (path.name, None)
     about = {"source": source} | ({"licence": licence} if licence else {}) | _told(path)
     about["channel_order"] = network.channel_order
+    if network.trained_order:
+        about["trained_order"] = network.trained_order
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.stem}.{os.getpid()}.part{suffix}")
     try:

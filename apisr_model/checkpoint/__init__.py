@@ -21,7 +21,7 @@ from apisr_model.network import ChannelOrder, Network
 from apisr_model.onnx_file import open_onnx
 from apisr_model.weights import Entry, resolve
 
-__all__ = ["Precision", "devices", "find_device", "find_dtype", "load", "read", "save"]
+__all__ = ["Precision", "channel_orders", "devices", "find_device", "find_dtype", "load", "read", "save"]
 
 _SHOWN = 4
 """Entries that a message names."""
@@ -39,11 +39,11 @@ def load(
     APISR's, BasicSR's, neosr's, traiNNer's and our own files, `.onnx` files, and with the zoo extra whatever spandrel
     knows. `device` may be auto. A precision of auto is float32 but for CUDA, where it is bfloat16 or float16. The
     channel order is the file's or the zoo's unless given: published is what its authors feed the network, trained what
-    it learned from.
+    it learned from, which the zoo knows of its files, and ours tell.
 
     Raises:
         WeightsError: the weights are absent, damaged, incomplete, or of no architecture that is known here; the message
-            says what the file holds.
+            says what the file holds. Or the order asked for is the trained one, and nothing tells it.
         DeviceError: the device or the precision is not to be had here.
         FetchError: a network of the zoo is not here and cannot be fetched.
     """
@@ -52,12 +52,26 @@ def load(
         if precision not in ("auto", "fp32"):
             raise DeviceError(f"{path}: an ONNX file computes in the precision it was written in, not in {precision}")
         network = open_onnx(path, device)
-        metadata: Mapping[str, str] = {"channel_order": network.channel_order}
+        published, trained = network.channel_order, network.trained_order
     else:
         state, metadata = read(path)
         network = _open(state, metadata, path, find_device(device), precision)
-    order = _channel_order(channel_order, metadata, entry)
-    return dataclasses.replace(network, channel_order=order, origin=str(weights or path))
+        published, trained = channel_orders(metadata, entry)
+    named = {"published": published, "trained": trained}
+    order = named[channel_order or "published"] if channel_order not in ("rgb", "bgr") else channel_order
+    if order is None:
+        raise WeightsError(
+            f"{path}: nothing tells the channel order that it was trained in: neither does it, nor does the zoo know a "
+            "file of this name; leave out --channel-order trained"
+        )
+    return dataclasses.replace(network, channel_order=order, trained_order=trained, origin=str(weights or path))
+
+
+def channel_orders(metadata: Mapping[str, str], entry: Entry | None) -> tuple[ChannelOrder, ChannelOrder | None]:
+    """What a network's authors feed it, RGB where nobody says, and what it was trained on, where that is known."""
+    published = metadata.get("channel_order") or (entry.channel_order if entry else None)
+    trained = metadata.get("trained_order") or (entry.trained_order if entry else None)
+    return _order(published) or "rgb", _order(trained)
 
 
 def _open(state: State, metadata: Mapping[str, str], path: Path, device: str, precision: Precision) -> Network:
@@ -85,15 +99,16 @@ def _open(state: State, metadata: Mapping[str, str], path: Path, device: str, pr
 
 
 def _told(metadata: Mapping[str, str]) -> tuple[Architecture, Config] | None:
-    """The architecture and configuration that our own files name."""
-    name, text = metadata.get("architecture"), metadata.get("config")
-    if name is None or text is None:
-        return None
-    architecture = architectures.get(name)
+    """The architecture and configuration that our own files name; other trainers use the same two words otherwise."""
+    name = metadata.get("architecture")
     try:
-        return architecture, parse(architecture.config, json.loads(text), f"{name} configuration")
+        config = json.loads(metadata.get("config", ""))
     except json.JSONDecodeError:
         return None
+    if name not in architectures.names() or not config or not isinstance(config, dict):
+        return None
+    architecture = architectures.get(name)
+    return architecture, parse(architecture.config, config, f"{name} configuration")
 
 
 def _filled(architecture: Architecture, config: Config, state: State, path: Path) -> nn.Module:
@@ -117,12 +132,8 @@ def _filled(architecture: Architecture, config: Config, state: State, path: Path
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _channel_order(asked: str | None, metadata: Mapping[str, str], entry: Entry | None) -> ChannelOrder:
-    if entry and asked == "trained":
-        asked = entry.trained_order
-    if asked not in ("rgb", "bgr"):
-        asked = metadata.get("channel_order") or (entry.channel_order if entry else None)
-    return "bgr" if asked == "bgr" else "rgb"
+def _order(text: str | None) -> ChannelOrder | None:
+    return "rgb" if text == "rgb" else "bgr" if text == "bgr" else None
 
 
 def _unknown(state: State) -> str:

@@ -116,6 +116,19 @@ def test_apisrs_files_are_fed_as_published_or_as_trained(tmp_path, state, asked,
     assert checkpoint.load(path, channel_order=asked).channel_order == order
 
 
+def test_the_trained_order_is_refused_where_nothing_tells_it(tmp_path, state):
+    torch.save(state, tmp_path / "renamed.pth")
+    with pytest.raises(WeightsError, match=r"renamed\.pth: nothing tells the channel order that it was trained in"):
+        checkpoint.load(tmp_path / "renamed.pth", channel_order="trained")
+    assert checkpoint.load(tmp_path / "renamed.pth").trained_order is None
+
+
+def test_our_own_file_tells_the_order_that_it_was_trained_in(tmp_path, state):
+    checkpoint.save(tmp_path / "a.safetensors", state, "compact", CONFIG, channel_order="rgb", trained_order="bgr")
+    assert checkpoint.load(tmp_path / "a.safetensors").channel_order == "rgb"
+    assert checkpoint.load(tmp_path / "a.safetensors", channel_order="trained").channel_order == "bgr"
+
+
 class Malicious:
     def __init__(self, target):
         self.target = target
@@ -217,7 +230,6 @@ def test_missing_unexpected_and_misshapen_entries_are_named(tmp_path, state):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ({"architecture": "later", "config": "{}"}, "no architecture 'later'"),
         ({"architecture": "compact", "config": '{"width": 3}'}, "compact configuration: width: no such setting"),
     ],
 )
@@ -225,6 +237,21 @@ def test_a_configuration_from_elsewhere_is_named_with_its_file(tmp_path, state, 
     safetensors.torch.save_file(state, tmp_path / "new.safetensors", texts)
     with pytest.raises(WeightsError, match=rf"new\.safetensors: .*{message}"):
         checkpoint.load(tmp_path / "new.safetensors")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"architecture": "SRVGG", "config": '{"num_feat": 4}'},
+        {"architecture": "compact", "config": "{}"},
+        {"architecture": "compact", "config": "[2]"},
+        {"architecture": "compact", "config": "none"},
+        {"architecture": "compact"},
+    ],
+)
+def test_another_trainers_words_for_a_network_do_not_hide_it(tmp_path, state, texts):
+    safetensors.torch.save_file(state, tmp_path / "theirs.safetensors", texts)
+    assert is_same(checkpoint.load(tmp_path / "theirs.safetensors"), state)
 
 
 def test_a_grey_network_is_refused_with_its_file(tmp_path, state):

@@ -74,6 +74,15 @@ def test_a_trainers_file_becomes_safetensors_that_load_alike(tmp_path: Path) -> 
     assert (metadata["architecture"], metadata["channel_order"], metadata["source"]) == ("compact", "rgb", "x.pth")
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx"])
+def test_a_converted_file_still_tells_the_order_that_it_was_trained_in(tmp_path: Path, suffix: str) -> None:
+    zoos = tmp_path / "4x_APISR_RRDB_GAN_generator.pth"  # trained on BGR and fed RGB, as the zoo knows
+    torch.save(fill(architectures.build("compact", **COMPACT)).state_dict(), zoos)
+    done = convert.convert(zoos, tmp_path / f"mine{suffix}")
+    assert checkpoint.load(done.path).channel_order == "rgb"
+    assert checkpoint.load(done.path, channel_order="trained").channel_order == "bgr"
+
+
 def test_safetensors_keep_channel_order_licence_and_source(weights: Path, tmp_path: Path) -> None:
     done = convert.convert(weights, tmp_path / "x.safetensors")
     metadata = checkpoint.read(done.path)[1]
