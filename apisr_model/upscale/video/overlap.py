@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 # Pictures of 4K take 25 MB to 50 MB each: two waiting on either side keep all three busy.
@@ -57,6 +58,7 @@ def overlap(
         for item in to_work:
             to_write.put(work(item))
         to_write.end()
+        _join(threads)  # a Ctrl-C here breaks off as one during the work does
     except _Broken:
         pass
     except BaseException:
@@ -64,10 +66,17 @@ def overlap(
         to_write.break_off()
         raise
     finally:
-        for thread in threads:
-            thread.join()
+        while any(thread.is_alive() for thread in threads):
+            with suppress(KeyboardInterrupt):  # one more: they stop at their next item anyway
+                _join(threads)
     if failures:
         raise failures[0]
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(_LOOK_UP_S)
 
 
 class _Broken(Exception):  # noqa: N818 - not an error: another thread has it

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from apisr_data.errors import ResourceError
+from apisr_data.errors import ResourceError, UsageError
 from apisr_model.errors import ContainerError
 from apisr_model.network import Network
 from apisr_model.upscale import upscale_video
@@ -182,12 +182,13 @@ def test_a_resumption_inside_a_hold_computes_its_drawing_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0.4, 0.8])
+@pytest.mark.parametrize("frames", [20, 33])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, how: signal.Signals, seconds: float) -> None:
+def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, how: signal.Signals, frames: int) -> None:
     twos(tmp_path / "in.mkv", 60)
     program = f"""
-import sys, time, torch
+import signal, sys, time, torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without it
 sys.path.insert(0, {str(Path(__file__).parents[4])!r})
 from pathlib import Path
 from apisr_model.network import Network
@@ -210,13 +211,19 @@ print("resumed", result.resumed)
         [*command, "out.mkv", "0.1"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert started.stdout is not None
-    started.stdout.readline()
-    time.sleep(seconds)
+    while int(started.stdout.readline()) < frames:
+        pass
     os.kill(started.pid, how)
     with started:
         assert started.wait(20) != 0
-    for name, pause in (("out.mkv", "0"), ("whole.mkv", "0")):
-        subprocess.run([*command, name, pause], cwd=tmp_path, check=True, capture_output=True)
+    told = {
+        name: subprocess.run([*command, name, "0"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        for name in ("out.mkv", "whole.mkv")
+    }
+    resumed = {name: int(lines.rpartition("resumed ")[2]) for name, lines in told.items()}
+    assert resumed["whole.mkv"] == 0
+    assert 0 < resumed["out.mkv"] < 60
+    assert resumed["out.mkv"] % 8 == 0
     assert packets(tmp_path / "out.mkv") == packets(tmp_path / "whole.mkv")
     assert not [p for p in tmp_path.iterdir() if "apisr-part" in p.name]
 
@@ -256,7 +263,7 @@ def test_other_weights_do_not_go_on_with_a_run(tmp_path: Path, network: Network,
     module.fail_at = None
     with torch.no_grad():
         module.gain.fill_(0.9)
-    with pytest.raises(Exception, match="unfinished run"):
+    with pytest.raises(UsageError, match="unfinished run"):
         run(network, source, tmp_path / "out.mkv")
     assert run(network, source, tmp_path / "out.mkv", fresh=True).resumed == 0
 
@@ -395,6 +402,20 @@ def test_an_error_anywhere_comes_out_unchanged(where: str) -> None:
     with pytest.raises(ValueError, match=where) as raised:
         overlap(map(failing("read"), range(100)), failing("work"), lambda n: [failing("write")(n)].clear())
     assert raised.value is error
+
+
+def test_an_interruption_after_the_last_picture_waits_for_the_writer_and_no_more_is_written() -> None:
+    written: list[int] = []
+
+    def write(number: int) -> None:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+        written.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        overlap(range(5), lambda number: number, write)
+    assert written == [0, 1, 2]
 
 
 def test_the_public_name_is_the_job() -> None:
