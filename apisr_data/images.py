@@ -158,6 +158,13 @@ def write_bytes(data: bytes, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def to_eight_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """0..65535 as 0..255, rounded to the nearest; uint8 as it is."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def pixels_sha256(rgb: Rgb) -> str:
     """SHA-256 of the RGB pixels row by row, in hex; the same whatever file format they are stored in."""
     return hashlib.sha256(np.ascontiguousarray(rgb).data).hexdigest()
@@ -214,7 +221,7 @@ def _upright_srgb(image: Image.Image) -> Rgb:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """`image` in a mode that holds grey, RGB or CMYK of 8 bits, with or without transparency."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+        return Image.fromarray(to_eight_bits(np.asarray(image)))
     if image.mode in ("L", "LA", "RGB", "RGBA", "RGBa", "PA", "CMYK") or image.has_transparency_data:
         return image
     if image.mode in ("1", "P", "RGBX", "YCbCr"):

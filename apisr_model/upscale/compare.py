@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apisr_data.images import Rgb, resize
+from apisr_data.images import Rgb, resize, to_eight_bits
 from apisr_model.errors import ShapeError
 from apisr_model.sheet import beside, grid
 
@@ -46,7 +46,7 @@ def compare(before: NDArray[Any], afters: Mapping[str, NDArray[Any]], *, places:
 def _rgb8(picture: NDArray[Any]) -> Rgb:
     if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or 0 in picture.shape:
         raise ShapeError(f"compare wants uint8 or uint16, RGB or grey, found {picture.dtype} {picture.shape}")
-    levels = picture if picture.dtype == np.uint8 else ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    levels = to_eight_bits(picture)
     return np.ascontiguousarray(levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2))
 
 

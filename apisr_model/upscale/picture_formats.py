@@ -104,7 +104,8 @@ def write(picture: Picture, path: Path, chosen: Format, quality: int | None = No
         picture = _over_white(picture)
     if picture.colour.dtype == np.uint16 and not chosen.is_deep:
         log.warning("%s: %s holds 8 bits; the picture's 16 are rounded", path, chosen.name)
-        picture = _rounded(picture)
+        alpha = None if picture.alpha is None else images.to_eight_bits(picture.alpha)
+        picture = replace(picture, colour=images.to_eight_bits(picture.colour), alpha=alpha)
     try:
         data = _encode(picture, chosen, quality)
     except (OSError, ValueError, OverflowError) as error:
@@ -164,13 +165,3 @@ def _over_white(picture: Picture) -> Picture:
         (top + (picture.colour.astype(np.float32) - top) * opacity).round().astype(picture.colour.dtype)
     )
     return replace(picture, colour=colour, alpha=None)
-
-
-def _rounded(picture: Picture) -> Picture:
-    """16 bits as 8."""
-    colour, alpha = (
-        None if pixels is None else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        for pixels in (picture.colour, picture.alpha)
-    )
-    assert colour is not None
-    return replace(picture, colour=colour, alpha=alpha)

@@ -207,3 +207,9 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_pixels_sum_is_of_the_rgb_bytes_row_by_row(noise: images.Rgb) -> None:
     assert images.pixels_sha256(noise[:, ::-1]) == hashlib.sha256(noise[:, ::-1].tobytes()).hexdigest()
+
+
+def test_sixteen_bits_become_the_nearest_of_eight() -> None:
+    every = np.arange(65536).astype(np.uint16)
+    assert np.array_equal(images.to_eight_bits(every), np.rint(every / 257))
+    assert np.array_equal(images.to_eight_bits(np.arange(256).astype(np.uint8)), np.arange(256))
