@@ -56,7 +56,7 @@ class Frame:
         self.decoded = decoded
         self._colour = interpretation
         self._ratio: Fraction = info.sample_aspect_ratio
-        self._rotation = clockwise(decoded)
+        self._rotation = clockwise(decoded, info.path)
         self.pts = packet.pts
         self.packet = packet.ordinal
         self.time_s = _time_s(packet, info)

@@ -1,5 +1,6 @@
 """What a video file is, or why it is none."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ _NOT_VIDEO = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 # AVFieldOrder: the order in which fields are displayed decides (bt and tb are coded in the other order).
 _FIELD_ORDERS = {1: "progressive", 2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 _PROBE_PACKETS = 600
+_MATRIX = "9i"  # rows of three; the third column is no part of a plane's transformation
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def probe(path: Path | str) -> VideoInfo:
         frame = _first_frame(container, stream)
     if frame is None:
         raise VideoError(f"{path}: no picture of its {info.codec} stream could be decoded; damaged or cut off")
-    return replace(info, rotation=clockwise(frame))
+    return replace(info, rotation=clockwise(frame, Path(path)))
 
 
 @contextmanager
@@ -146,8 +148,17 @@ def describe(path: Path, container: InputContainer, stream: VideoStream) -> Vide
     )
 
 
-def clockwise(frame: VideoFrame) -> int:
-    """Degrees clockwise, in quarter turns, by which a player turns the frame."""
+def clockwise(frame: VideoFrame, path: Path) -> int:
+    """Degrees clockwise, in quarter turns, by which a player turns the frame.
+
+    Raises:
+        VideoError: a player would mirror it.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is not None:
+        a, b, _, c, d, *_ = struct.unpack(_MATRIX, bytes(matrix))
+        if a * d < b * c:
+            raise VideoError(f"{path}: is to be shown mirrored; convert it first, so that its pictures lie as shown")
     return -90 * round(frame.rotation / 90) % 360
 
 

@@ -149,7 +149,7 @@ class IFrameReader(Iterator[Frame]):
             self._has_picture_type = self._has_picture_type or kind != "?"
             self.scan.packets.settle(row.ordinal, kind)
             if not self._given:
-                self.scan.info = replace(self.scan.info, rotation=clockwise(frame))
+                self.scan.info = replace(self.scan.info, rotation=clockwise(frame, self._path))
             if row.ordinal in self._given or not (kind == "I" if self._wanted is None else row.ordinal in self._wanted):
                 continue
             self._given.add(row.ordinal)
@@ -207,7 +207,7 @@ def scan(path: Path | str, *, on_packet: OnPacket = lambda: None) -> Scan:
             row = result.note(packet, verdict)
             if decoder and (verdict.is_alone or packet.is_keyframe):
                 for _, frame in decoder.decode_alone(packet, row):
-                    result.info = replace(result.info, rotation=clockwise(frame))
+                    result.info = replace(result.info, rotation=clockwise(frame, Path(path)))
                     decoder = None
         return result
 

@@ -1,5 +1,6 @@
 """Probing, scanning, frames again, windows, and files that are damaged or no videos at all."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -168,6 +169,18 @@ def test_rotation_is_clockwise_and_applied(tmp_path: Path) -> None:
     assert (frame.width, frame.height) == (96, 160)
     np.testing.assert_array_equal(frame.rgb(), np.rot90(straight.rgb(), -1))
     np.testing.assert_array_equal(frame.luma(), straight.luma())
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0)])
+def test_a_mirrored_video_is_refused(tmp_path: Path, clip: Path, matrix: tuple[int, int, int, int]) -> None:
+    path = clips.remux([clip], tmp_path / "mirrored.mp4")
+    data = path.read_bytes()
+    at = data.index(b"tkhd") + 4 + 40  # of its version 0: ISO/IEC 14496-12, 8.3.2
+    a, b, c, d = (65536 * value for value in matrix)
+    path.write_bytes(data[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + data[at + 36 :])
+    for read in (video.probe, video.scan, lambda path: list(video.iframes(path))):
+        with pytest.raises(VideoError, match=r"mirrored\.mp4: is to be shown mirrored"):
+            read(path)
 
 
 def test_cover_art_is_not_the_video(tmp_path: Path, clip: Path) -> None:

@@ -93,7 +93,7 @@ class DecodedStream:
         self._shape = (picture.width, picture.height, picture.format.name)
         self.info = replace(
             info,
-            rotation=clockwise(picture),
+            rotation=clockwise(picture, path),
             width=picture.width,
             height=picture.height,
             pixel_format=picture.format.name,
