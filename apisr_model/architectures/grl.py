@@ -59,7 +59,8 @@ class GrlConfig(Config):
 class Grl(nn.Module):
     """(b, 3, h, w) in [0, 1] -> (b, 3, scale * h, scale * w); h and w are multiples of 8.
 
-    Without gradients, what follows from the weights alone is kept until they change in place.
+    Without gradients, what follows from the weights alone is kept until they change in place; a change through their
+    `.data`, of which torch tells nothing, shows after the next `train()` or `eval()`.
 
     Raises:
         ShapeError: the sides are no multiples of 8.
@@ -131,6 +132,11 @@ class Grl(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Grl":
         self._kept = None  # a move to another device or type does not count as a change in place
         return cast("Grl", super()._apply(fn, recurse))  # type: ignore[no-untyped-call]
+
+    def train(self, mode: bool = True) -> "Grl":
+        """As any module's; what was kept is computed anew."""
+        self._kept = None
+        return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}  # a copy's weights change without us

@@ -195,6 +195,17 @@ def test_a_step_of_training_replaces_what_was_kept(small: nn.Module) -> None:
     torch.testing.assert_close(after, small(x).detach())
 
 
+def test_a_change_that_torch_does_not_count_shows_after_eval(small: nn.Module) -> None:
+    x = uniform((1, 3, 16, 16), 7)
+    before = upscaled(small, x)
+    for name, parameter in small.named_parameters():
+        if "attn_transform" in name:
+            parameter.data.add_(0.5)
+    after = upscaled(small.eval(), x)
+    assert (after - before).abs().max() > 1e-3
+    torch.testing.assert_close(after, small(x).detach())
+
+
 def test_a_copy_and_another_type_keep_nothing_of_the_old(small: nn.Module) -> None:
     x = uniform((1, 3, 16, 16), 7)
     upscaled(small, x)
