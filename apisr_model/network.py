@@ -59,15 +59,18 @@ class Network:
             raise ShapeError(f"{self.architecture} wants RGB of shape (b, 3, h, w), found {tuple(rgb.shape)}")
         height, width = rgb.shape[2:]
         x = _pad(rgb.to(self.device, torch.float32), *(self._padded(side) - side for side in (height, width)))
-        x = x.flip(1) if self.channel_order == "bgr" else x
         is_reduced = self.dtype != torch.float32
         with torch.autocast(torch.device(self.device).type, self.dtype) if is_reduced else nullcontext():
-            y = self.module(x)
-        y = y.float()[..., : height * self.scale, : width * self.scale]
-        return y.flip(1) if self.channel_order == "bgr" else y
+            y = run_rgb(self.module, x, self.channel_order)
+        return y.float()[..., : height * self.scale, : width * self.scale]
 
     def _padded(self, side: int) -> int:
         return -(-max(side, self.smallest_px) // self.multiple_of) * self.multiple_of
+
+
+def run_rgb(module: Callable[[Tensor], Tensor], rgb: Tensor, order: ChannelOrder) -> Tensor:
+    """RGB (b, 3, h, w) -> RGB, by a module that works in `order`."""
+    return module(rgb.flip(1)).flip(1) if order == "bgr" else module(rgb)
 
 
 def _pad(x: Tensor, below: int, right: int) -> Tensor:

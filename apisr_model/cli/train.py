@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from apisr_data.terminal import Bars
+    from apisr_model.architectures import State
     from apisr_model.data import Manifest
     from apisr_model.train.loop import Progress, Result
     from apisr_model.train.recipe import TrainRecipe
@@ -59,7 +60,7 @@ def train(
 ) -> None:
     """Train a network on a manifest's pictures; it can be stopped at any time and resumed."""
     from apisr_data import terminal
-    from apisr_model import checkpoint, weights
+    from apisr_model import checkpoint
     from apisr_model.data import read_manifest
     from apisr_model.train import loop
 
@@ -69,7 +70,7 @@ def train(
     run = output or Path("runs") / Path(recipe or DEFAULT_RECIPE).stem
     settings = _recipe(recipe, set_ or [], run, resume=resume)
     rows = read_manifest(manifest, where)
-    state = checkpoint.read(weights.resolve(init)[0])[0] if init else None
+    state = _init(init, settings) if init else None
     count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
     _announce(settings, rows, place)
     with terminal.Bars() as bars, _interruption() as stopped:
@@ -104,6 +105,22 @@ def _recipe(name: str | None, assignments: list[str], run: Path, *, resume: bool
     if name is None:
         OUT.print(f"no --recipe: {DEFAULT_RECIPE}, a tiny network trained for about a minute, to look at", markup=False)
     return override(load_recipe_as(TrainRecipe, name or DEFAULT_RECIPE, job="train"), assignments)
+
+
+def _init(name: str, settings: "TrainRecipe") -> "State":
+    """The weights to start from, which must have learned from channels in the order in which they go on."""
+    from apisr_data.errors import UsageError
+    from apisr_model import checkpoint, weights
+
+    path, entry = weights.resolve(name)
+    state, metadata = checkpoint.read(path)
+    published, trained = checkpoint.channel_orders(metadata, entry)
+    if (found := trained or published) != settings.network.channel_order:
+        raise UsageError(
+            f"--init {name} learned from {found.upper()}, and this run feeds {settings.network.channel_order.upper()}: "
+            f"add --set network.channel_order={found} to go on in its order"
+        )
+    return state
 
 
 def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
@@ -171,7 +188,11 @@ def _close(result: "Result", began: float) -> None:
     if result.left_out:
         named = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
         OUT.print(f"left out of --init, for want of a match: {len(result.left_out):,} entries: {named}", markup=False)
-    did = f"{result.steps_now:,} steps" if result.steps_now else "the run was done already"
+    if not result.step:
+        OUT.print("stopped before the first step: nothing was written", markup=False)
+        raise KeyboardInterrupt
+    nothing = "the run was done already" if result.is_finished else "no step further"
+    did = f"{result.steps_now:,} steps" if result.steps_now else nothing
     found = f", {_told(result.validation)}" if result.validation else ""
     OUT.print(f"wrote {result.network}: step {result.step:,}, {did}{found} ({seconds_since(began)})", markup=False)
     if not result.is_finished:

@@ -20,6 +20,7 @@ from apisr_model.architectures import State
 from apisr_model.data import Manifest, Pairs, batches
 from apisr_model.degrade import Degradation
 from apisr_model.errors import TrainingError
+from apisr_model.network import run_rgb
 from apisr_model.train import state
 from apisr_model.train.recipe import TrainRecipe, TrainSettings
 from apisr_model.train.state import Learner, averaging_copy
@@ -72,14 +73,17 @@ def train(
     `should_stop` is asked between steps; when it says so, the run is saved as at its end and can be resumed. `resume`
     goes on from `state.pt`, or starts where there is none.
 
+    Where it was stopped before the first step, there is neither file.
+
     Raises:
-        ConfigError: the architecture does not take these settings, or the state is that of another run.
+        ConfigError: the architecture does not take these settings, the state is that of another run, or there is no
+            picture to train on.
         WeightsError: `state.pt` is damaged.
         ImageError: a picture of the manifest cannot be read.
         TrainingError: the loss is no longer finite.
         OSError: a checkpoint cannot be written; the last one is whole.
     """
-    settings, network = recipe.train, recipe.network
+    settings, network, order = recipe.train, recipe.network, recipe.network.channel_order
     architecture = architectures.get(network.architecture)
     own = {**network.config, "scale": network.scale}
     config = architectures.configure(network.architecture, variant=network.variant, **own)
@@ -88,7 +92,7 @@ def train(
     torch.manual_seed(settings.seed)
     module = architecture.build(config).to(device)
     content = state.read(run / state.FILE) if resume and (run / state.FILE).exists() else None
-    left_out = _start_from(module, init) if init is not None and content is None else ()
+    left_out = _start_from(module, architecture.rename(init)) if init is not None and content is None else ()
     optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     learner = Learner(module, averaging_copy(module), optimizer)
     plain_recipe = recipe.model_dump(mode="json")
@@ -104,10 +108,11 @@ def train(
 
     def keep() -> Validation | None:
         """Measure the averaged weights and write both files."""
-        found = validate(learner.ema, val_pairs, val_images, network.scale, device) if val_images else None
+        found = validate(learner.ema, val_pairs, val_images, network.scale, order, device) if val_images else None
         history = {"step": learner.step, "manifest": manifest.digest, "recipe": plain_recipe}
-        learner.save(run / state.FILE, plain_recipe, manifest.digest)
-        checkpoint.save(run / NETWORK_FILE, learner.ema, network.architecture, config, channel_order="rgb", **history)
+        orders = {"channel_order": order, "trained_order": order}
+        checkpoint.save(run / NETWORK_FILE, learner.ema, network.architecture, config, **orders, **history)
+        learner.save(run / state.FILE, plain_recipe, manifest.digest)  # last: nothing says done before the network is
         return found
 
     first, before = learner.step, learner.seconds
@@ -123,7 +128,7 @@ def train(
 
         low_res = batch.low_res.to(device, non_blocking=True)  # (b, 3, crop / scale, crop / scale)
         high_res = batch.high_res.to(device, non_blocking=True)  # (b, 3, crop, crop)
-        loss = functional.l1_loss(module(low_res), high_res)
+        loss = functional.l1_loss(run_rgb(module, low_res, order), high_res)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if not math.isfinite(value := loss.item()):
@@ -138,7 +143,8 @@ def train(
         if is_due:
             validation = keep()
         on_progress(_progress(settings, learner, value, first, before, validation if is_due else None))
-    if learner.step > first and learner.step % settings.checkpoint_every:
+    is_kept = learner.step % settings.checkpoint_every == 0 if learner.step > first else (run / NETWORK_FILE).exists()
+    if learner.step and not is_kept:
         validation = keep()
     steps = learner.step - first
     return Result(run / NETWORK_FILE, learner.step, steps, learner.seconds, validation, fraction >= 1, left_out)

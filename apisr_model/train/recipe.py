@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from apisr_data.config import Settings
 from apisr_model.degrade import DegradationConfig
+from apisr_model.network import ChannelOrder
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -20,6 +21,8 @@ class NetworkSettings(Settings):
     """One of the architecture's named configurations; None is its default."""
     config: dict[str, Any] = Field(default_factory=dict)
     """Fields of the architecture's configuration that differ from the variant's."""
+    channel_order: ChannelOrder = "rgb"
+    """What the network is fed; APISR's own were trained on bgr, and go on from there only so."""
 
 
 class TrainSettings(Settings):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apisr_model.data import Pairs, batches
+from apisr_model.network import ChannelOrder, run_rgb
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(module: nn.Module, pairs: Pairs, images: int, scale: int, device: str) -> Validation:
-    """Measure `module` on the first `images` samples of `pairs`, which are the same each time."""
+def validate(module: nn.Module, pairs: Pairs, images: int, scale: int, order: ChannelOrder, device: str) -> Validation:
+    """Measure `module`, which works in `order`, on the first `images` samples of `pairs`: the same each time."""
     module.eval()
     found, plain = [], []
     for pair in batches(pairs, range(images), 1):
         low_res, high_res = pair.low_res.to(device), pair.high_res.to(device)
-        found.append(_psnr(module(low_res), high_res))
+        found.append(_psnr(run_rgb(module, low_res, order), high_res))
         plain.append(_psnr(functional.interpolate(low_res, scale_factor=scale, mode="bicubic"), high_res))
     return Validation(sum(found) / images, sum(plain) / images, images)
 

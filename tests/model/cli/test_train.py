@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from apisr_data.errors import ConfigError, UsageError
-from apisr_model import checkpoint
+from apisr_model import architectures, checkpoint
 from apisr_model.cli import app
 from apisr_model.train import state
 from tests.model.manifests import four_pictures
@@ -67,6 +68,24 @@ def test_weights_to_start_from_that_do_not_fit_are_named(tmp_path: Path) -> None
     told = train(manifest, "-o", tmp_path / "two", *TINY, *wide, "--init", tmp_path / "one" / "network.safetensors")
     assert "left out of --init" in told
     assert "body.0.weight" in told
+
+
+def test_weights_that_learned_from_another_channel_order_are_refused_until_it_is_named(tmp_path: Path) -> None:
+    manifest, zoos = four_pictures(tmp_path), tmp_path / "4x_APISR_RRDB_GAN_generator.pth"
+    torch.save(architectures.build("compact", scale=2, features=8, convolutions=1).state_dict(), zoos)
+    command: list[str | Path] = [manifest, "-o", tmp_path / "run", *TINY, "--set", "train.iterations=1", "--init", zoos]
+    with pytest.raises(UsageError, match=r"learned from BGR, .* feeds RGB: add --set network\.channel_order=bgr"):
+        train(*command)
+    train(*command, "--set", "network.channel_order=bgr")
+    assert checkpoint.load(tmp_path / "run" / "network.safetensors").trained_order == "bgr"
+
+
+def test_a_stop_before_the_first_step_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("threading.Event.is_set", lambda _event: True)
+    result = CliRunner().invoke(app, ["train", str(four_pictures(tmp_path)), "-o", str(tmp_path / "run"), *TINY])
+    assert result.exit_code != 0
+    assert "stopped before the first step: nothing was written" in result.stdout
+    assert "wrote" not in result.stdout
 
 
 def test_an_unknown_recipe_lists_those_for_training(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ TINY: dict[str, Any] = {
 }
 
 
+SMALL = {"scale": 2, **TINY["network"]["config"]}
+
+
 def tiny(**settings: Any) -> TrainRecipe:
     return parse(TrainRecipe, TINY | {"train": TINY["train"] | settings}, "test")
 
@@ -49,6 +52,38 @@ def test_the_network_is_a_file_that_opens_and_tells_where_it_comes_from(tmp_path
     metadata = checkpoint.read(result.network)[1]
     assert metadata["manifest"] == read_manifest(tmp_path / "manifest.parquet").digest
     assert metadata["step"] == "10"
+
+
+def test_a_network_of_bgr_learns_from_bgr_what_one_of_rgb_learns_from_rgb(tmp_path: Path) -> None:
+    """Turned at both ends it is the same network, and so are the gradients."""
+    rgb = run(tmp_path, tiny(), "rgb", init=(start := architectures.build("compact", **SMALL).state_dict()))
+    turned = {**start, "body.0.weight": start["body.0.weight"].flip(1)}
+    for key in ("body.4.weight", "body.4.bias"):  # (3 channels x 4 pixels, ...)
+        turned[key] = start[key].unflatten(0, (3, 4)).flip(0).flatten(0, 1)
+    in_bgr = parse(TrainRecipe, {**TINY, "network": {**TINY["network"], "channel_order": "bgr"}}, "test")
+    bgr = run(tmp_path, in_bgr, "bgr", init=turned)
+    one, other = checkpoint.load(rgb.network), checkpoint.load(bgr.network)
+    assert (one.channel_order, one.trained_order, other.channel_order, other.trained_order) == ("rgb",) * 2 + (
+        "bgr",
+    ) * 2
+    picture = torch.rand(1, 3, 9, 9)
+    assert torch.allclose(one(picture), other(picture), atol=1e-4)
+    assert bgr.validation is not None
+    assert rgb.validation is not None
+    assert bgr.validation.psnr == pytest.approx(rgb.validation.psnr, abs=1e-2)
+
+
+def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path, tiny(), should_stop=lambda: True)
+    assert (result.step, result.is_finished, result.network.exists()) == (0, False, False)
+    assert run(tmp_path, tiny(), resume=True).step == 10
+
+
+def test_a_network_that_was_deleted_is_written_again_from_the_state(tmp_path: Path) -> None:
+    before = checkpoint.read(run(tmp_path, tiny()).network)[0]
+    (tmp_path / "run" / loop.NETWORK_FILE).unlink()
+    after = checkpoint.read(run(tmp_path, tiny(), resume=True).network)[0]
+    assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
