@@ -399,7 +399,7 @@ def query(
 
 def main() -> None:
     """Run the command."""
-    run_command(app)
+    run_command(app, kept="what was done is kept, and the same command goes on from there")
 
 
 def _set_up(verbose: bool) -> None:

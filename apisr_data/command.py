@@ -9,8 +9,6 @@ import typer
 
 from apisr_data.errors import ApisrError, UsageError
 
-_KEPT = "what was done is kept, and the same command goes on from there"
-
 
 def make_app(about: str) -> typer.Typer:
     """An app without commands yet; `--version` prints the distribution's version."""
@@ -32,8 +30,11 @@ def make_app(about: str) -> typer.Typer:
     return app
 
 
-def run(app: typer.Typer) -> NoReturn:
-    """Run the command; the exit status is 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted."""
+def run(app: typer.Typer, *, kept: str) -> NoReturn:
+    """Run the command; the exit status is 0 done, 1 some inputs failed, 2 wrong usage, 130 interrupted.
+
+    `kept` is what an interruption and a full disk add: what is kept, and how to go on.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         status = app(standalone_mode=False)
@@ -44,7 +45,7 @@ def run(app: typer.Typer) -> NoReturn:
     except KeyboardInterrupt:
         status = 130
     except OSError as error:
-        status = _fail(f"{error}; {_KEPT}" if error.errno == errno.ENOSPC else error, 1)
+        status = _fail(f"{error}; {kept}" if error.errno == errno.ENOSPC else error, 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # not the parser's
             raise
@@ -55,7 +56,7 @@ def run(app: typer.Typer) -> NoReturn:
             print(told, file=sys.stderr)  # noqa: T201
     if status == 130:  # the parser tells an interruption by its status
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _fail(f"interrupted; {_KEPT}", 130)
+        _fail(f"interrupted; {kept}", 130)
     sys.exit(status if isinstance(status, int) else 0)
 
 

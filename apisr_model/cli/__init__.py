@@ -17,7 +17,7 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """Run the command."""
-    run_command(app)
+    run_command(app, kept="what was done is kept; with --resume the same command goes on from there")
 
 
 if __name__ == "__main__":

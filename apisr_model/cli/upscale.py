@@ -12,9 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from apisr_data.terminal import Bars
+    from apisr_model.network import Network
     from apisr_model.upscale.files import Job, Plan
     from apisr_model.upscale.picture import Picture
-    from apisr_model.upscale.tiles import Progress
     from apisr_model.upscale.upscaler import Upscaler
 
 Inputs = Annotated[list[Path], typer.Argument(help="Pictures, videos, and folders of them.", metavar="INPUT...")]
@@ -40,7 +40,9 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of the arithmetic; auto is fp32 on a CPU.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Leave out inputs whose output is there and not older.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite outputs; start interrupted videos anew.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite outputs, finished videos too; start interrupted ones anew.")
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch no weights.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more of what happens.")]
 PictureFormat = Annotated[
@@ -52,7 +54,9 @@ Compare = Annotated[
     typer.Option(metavar="LABEL", help="Of pictures: also draw input, plain resize and result, so labelled, beside."),
 ]
 Quality = Annotated[int | None, typer.Option(help="Of JPEG, WebP and AVIF, 0..100.", min=0, max=100)]
-Start = Annotated[str | None, typer.Option(help="Of videos: begin there; seconds or [H:]MM:SS.")]
+Start = Annotated[
+    str | None, typer.Option(help="Of videos: begin there, at seconds or [H:]MM:SS; a part is NAME.90-110s.")
+]
 Duration = Annotated[str | None, typer.Option(help="Of videos: so much of it; seconds or [H:]MM:SS.")]
 Preview = Annotated[int | None, typer.Option(help="Of a video: N frames before and after as one page.", min=1)]
 Deinterlace = Annotated[
@@ -116,25 +120,25 @@ def upscale(
 ) -> None:
     """Upscale pictures and videos; inputs are never overwritten, and what is done is whole."""
     from apisr_data import terminal
-    from apisr_data.errors import InputError, UsageError
+    from apisr_data.errors import ApisrError, UsageError
     from apisr_model import checkpoint
-    from apisr_model.cli import upscale_video
+    from apisr_model.cli import upscale_video, values
     from apisr_model.upscale import files
     from apisr_model.upscale.upscaler import Finish, Upscaler
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
     finish = Finish(scale=scale, height=height, strength=strength, match_colour=match_colour)
-    tile_px = _tile_px(tile)
+    tile_px = values.tile_px(tile)
     flags = upscale_video.Flags(
         finish=finish,
         tile_px=tile_px,
-        start_s=_seconds("--start", start),
-        duration_s=_seconds("--duration", duration),
+        start_s=values.seconds("--start", start),
+        duration_s=values.seconds("--duration", duration),
         deinterlace=deinterlace,
         codec=codec,
         crf=crf,
-        encoder_options=_options(encoder_option or []),
+        encoder_options=values.encoder_options(encoder_option or []),
         hold=hold,
         hold_threshold=hold_threshold,
         assume_matrix=assume_matrix,
@@ -144,31 +148,44 @@ def upscale(
     if preview is None and len(weights or []) > 1:
         raise UsageError("several --weights are for --preview, which shows them side by side; else give one")
     names: Sequence[str | None] = weights or [None]
-    for name in names:
+
+    def load(name: str | None) -> "Network":
         _fetch(name, offline=offline)
-    if preview is None:  # else nothing but the page is written
-        plan = files.plan(
-            inputs, output, picture_format=picture_format, container=container, resume=resume, force=force
-        )
-        _check_quality(plan, quality)
-    networks = [checkpoint.load(name, device, precision=precision, channel_order=channel_order) for name in names]
-    if preview is not None:
-        upscale_video.preview(networks, inputs, preview, output, flags)
+        return checkpoint.load(name, device, precision=precision, channel_order=channel_order)
+
+    if preview is not None:  # nothing but the page is written
+        upscale_video.preview([load(name) for name in names], inputs, preview, output, flags)
         return
-    upscaler = Upscaler(networks[0], finish, tile_px)
+    plan = files.plan(
+        inputs,
+        output,
+        picture_format=picture_format,
+        container=container,
+        start_s=flags.start_s,
+        duration_s=flags.duration_s,
+        resume=resume,
+        force=force,
+    )
+    _check_quality(plan, quality)
     written: list[Job] = []
     failed: list[Exception] = list(plan.failed)
     for error in failed:
         terminal.ERR.print(f"  failed: {error}", style="red", markup=False)
+    for job in plan.left:
+        told = f"{job.target}: there already, maybe of other settings; --force makes it again"
+        terminal.ERR.print(f"  {told}", markup=False)
+    if plan.jobs:
+        network = load(names[0])
+        upscaler = Upscaler(network, finish, tile_px)
     for job in plan.jobs:
         try:
             with terminal.Bars() as bars:
                 if job.kind == "picture":
                     told = _upscale_picture(upscaler, job, quality, compare, bars)
                 else:
-                    told = upscale_video.run(networks[0], job, flags, bars)
-        except (InputError, OSError) as failure:
-            if getattr(failure, "errno", None) == errno.ENOSPC:
+                    told = upscale_video.run(network, job, flags, bars)
+        except (ApisrError, OSError) as failure:
+            if getattr(failure, "errno", None) == errno.ENOSPC or (isinstance(failure, UsageError) and plan.is_of_one):
                 raise
             failed.append(failure)
             terminal.ERR.print(f"  failed: {failure}", style="red", markup=False)
@@ -187,7 +204,7 @@ def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, labe
     read = picture.read(job.source)
     size = upscaler.size(*read.size)
     picture_formats.check(job.format, size, quality)
-    result = upscale_picture(upscaler, read, _on(bars, job.source.name))
+    result = upscale_picture(upscaler, read, bars.follow(job.source.name, "px"))
     picture_formats.write(result, job.target, job.format, quality)
     told = f"{read.size[0]}x{read.size[1]} -> {size[0]}x{size[1]}"
     return f"{told}; compared in {_compare(job, read, result, label)}" if label else told
@@ -204,28 +221,15 @@ def _compare(job: "Job", before: "Picture", after: "Picture", label: str) -> Pat
     return path
 
 
-def _on(bars: "Bars", name: str) -> "Progress":
-    """Tiles that are done, shown as megapixels of the input."""
-    shown = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal shown
-        if not shown:
-            bars.begin(name, total, "px")
-        bars.advance(done - shown)
-        shown = done
-
-    return progress
-
-
 def _close(began: float, plan: "Plan", written: "list[Job]", failed: list[Exception]) -> None:
     """What was done, and what to try next."""
     from apisr_data.errors import InputError
     from apisr_data.terminal import ERR, OUT, seconds_since
 
-    if not (plan.jobs or plan.done or failed):
+    there = len(plan.done) + len(plan.left)
+    if not (plan.jobs or there or failed):
         raise InputError(f"no picture and no video among {plan.ignored:,} files")
-    counts = [f"{len(written):,} written", f"{len(plan.done):,} there already", f"{len(failed):,} failed"]
+    counts = [f"{len(written):,} written", f"{there:,} there already", f"{len(failed):,} failed"]
     shown = ", ".join(count for count in counts if not count.startswith("0 "))
     ERR.print(f"{shown or 'nothing written'} in {seconds_since(began)}", markup=False)
     if failed:
@@ -241,16 +245,7 @@ def _fetch(name: str | None, *, offline: bool) -> None:
     from apisr_model import weights
 
     with Bars() as bars:
-        shown = 0
-
-        def progress(done: int, total: int | None) -> None:
-            nonlocal shown
-            if not shown:
-                bars.begin(name or "weights", total or 0, "bytes")
-            bars.advance(done - shown)
-            shown = done
-
-        weights.resolve(name, offline=offline, progress=progress)
+        weights.resolve(name, offline=offline, progress=bars.follow(name or "weights", "bytes"))
 
 
 def _check_quality(plan: "Plan", quality: int | None) -> None:
@@ -259,36 +254,3 @@ def _check_quality(plan: "Plan", quality: int | None) -> None:
 
     for form in {job.format for job in plan.jobs if job.format}:
         picture_formats.check(form, (1, 1), quality)
-
-
-def _tile_px(text: str) -> int | None:
-    from apisr_data.errors import UsageError
-
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--tile {text}: a number of px, or auto")
-    return int(text)
-
-
-def _seconds(flag: str, text: str | None) -> float | None:
-    """Seconds of `90`, `1:30`, `0:01:30.5`."""
-    from apisr_data.errors import UsageError
-
-    if text is None:
-        return None
-    found = re.fullmatch(r"(?:(?:(\d+):)?([0-5]?\d):(?=[0-5]?\d(?:\D|$)))?(\d+(?:\.\d*)?|\.\d+)", text)
-    if not found:
-        raise UsageError(f"{flag} {text}: seconds such as 90 or 62.5, or [HOURS:]MINUTES:SECONDS such as 1:02:03.5")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _options(texts: list[str]) -> dict[str, str]:
-    from apisr_data.errors import UsageError
-
-    pairs = [text.partition("=") for text in texts]
-    for key, equals, value in pairs:
-        if not (key and equals):
-            raise UsageError(f"--encoder-option {key}{equals}{value}: not KEY=VALUE")
-    return {key: value for key, _, value in pairs}

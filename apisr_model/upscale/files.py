@@ -19,6 +19,8 @@ _PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jpe .jpeg .jpg .png .tif .tiff .
 _VIDEO_SUFFIXES = frozenset(
     ".avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .y4m".split()
 )
+# Soundtracks and subtitles lie beside videos in the same containers.
+_NO_VIDEO_SUFFIXES = frozenset(".aac .flac .m4a .mka .mks .mp3 .oga .ogg .opus .weba .wma".split())
 _KEPT_CONTAINERS = frozenset(".mkv .mp4 .m4v .mov".split())  # of others, Matroska holds every stream
 
 _STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\0\0\x01\xba", b"\0\0\x01\xb3")
@@ -41,12 +43,26 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done; `done` are inputs whose output is there already, `ignored` files that are neither kind."""
+    """What is to be done, and what is not.
+
+    Attributes:
+        jobs: what is to be done.
+        done: inputs whose output is there already, left out by `resume`.
+        left: videos whose output is there already, though nobody asked to leave it: other settings may have made it.
+        ignored: the number of files that are neither kind.
+        failed: inputs that cannot be read.
+    """
 
     jobs: tuple[Job, ...]
     done: tuple[Job, ...]
+    left: tuple[Job, ...]
     ignored: int
     failed: tuple[InputError, ...]
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether there is a single input."""
+        return sum(map(len, (self.jobs, self.done, self.left, self.failed))) == 1
 
 
 def plan(
@@ -55,45 +71,51 @@ def plan(
     *,
     picture_format: str | None = None,
     container: str | None = None,
+    start_s: float | None = None,
+    duration_s: float | None = None,
     resume: bool = False,
     force: bool = False,
 ) -> Plan:
     """Every picture and video at or under `inputs`, with its output.
 
-    Without `output` that is NAME.apisr.EXT beside the input, and such files of an earlier run are written again; else
-    the file `output`, or NAME.EXT in the folder `output`, which mirrors an input folder. A picture stays in its format
+    Without `output` that is NAME.apisr.EXT beside the input, and such pictures of an earlier run are written again;
+    else the file `output`, or NAME.EXT in the folder `output`, which mirrors an input folder. A part of a video, from
+    `start_s` on or of `duration_s`, is NAME.90-110s, so that it never meets the whole. A picture stays in its format
     where that loses nothing, and otherwise becomes a PNG; a video stays in Matroska, MP4 or QuickTime, and otherwise
-    becomes Matroska. Folders are walked without hidden files, `output` and earlier results. `resume` leaves out inputs
-    whose output is not older than they are: outputs get their name only when they are whole. `force` allows to
-    overwrite files that are not named as ours.
+    becomes Matroska. Folders are walked without hidden files, soundtracks, `output` and earlier results. `resume`
+    leaves out inputs whose output is not older than they are: outputs get their name only when they are whole. A video
+    that is there, hours of work, is left even without it. `force` overwrites it, and pictures not named as ours.
 
     Raises:
-        UsageError: two inputs have one output, an output is an input, or is there already.
+        UsageError: two inputs have one output, an output is an input, or a picture is there already.
         ConfigError: no such picture format.
     """
     chosen = format_named(picture_format) if picture_format else None
     found, failed, ignored = _find(inputs, output)
     is_folder = _is_folder(output, inputs) if output else False
+    part = _part_of(start_s, duration_s)
     jobs = []
     for source, below in found.items():
         job = _job(source, chosen, container)
+        stem = source.stem + (part if job.kind == "video" else "")
         if output is None:
-            target = source.with_name(f"{source.stem}{MARK}{job.target.suffix}")
+            target = source.with_name(f"{stem}{MARK}{job.target.suffix}")
         elif is_folder:
-            target = output / below.with_suffix(job.target.suffix)
+            target = output / below.with_name(f"{stem}{job.target.suffix}")
         else:
             target, job = output, _in_file(job, output, chosen)
         jobs.append(Job(source, target, job.kind, job.format))
     _refuse_clashes(jobs)
     done = [job for job in jobs if resume and _is_done(job)]
-    rest = [job for job in jobs if job not in done]
+    left = [job for job in jobs if job not in done and not force and job.kind == "video" and job.target.is_file()]
+    rest = [job for job in jobs if job not in done and job not in left]
     there = [job.target for job in rest if os.path.lexists(job.target) and not _is_ours(job.target)]
     if there and not (force or resume):
         raise UsageError(
             f"{there[0]}{f' and {len(there) - 1} more outputs are' if there[1:] else ' is'} there already; "
             "--resume leaves finished ones, --force overwrites, -o chooses another place"
         )
-    return Plan(tuple(rest), tuple(done), ignored, tuple(failed))
+    return Plan(tuple(rest), tuple(done), tuple(left), ignored, tuple(failed))
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -138,9 +160,10 @@ def _find(inputs: Iterable[Path], output: Path | None) -> tuple[dict[Path, Path]
             except OSError as error:
                 failed.append(InputError(f"{path}: {error.strerror}"))
                 continue
-            if kind:
+            if kind is None or (kind == "video" and path.suffix.lower() in _NO_VIDEO_SUFFIXES):
+                ignored += 1
+            else:
                 found.setdefault(path, path.relative_to(given))
-            ignored += kind is None
     return found, failed, ignored
 
 
@@ -153,6 +176,18 @@ def _walk(folder: Path, output: Path | None) -> list[Path]:
         paths = (Path(parent, name) for name in sorted(names) if name[0] != ".")
         files += [path for path in paths if path.is_file() and not _is_ours(path)]
     return files
+
+
+def _part_of(start_s: float | None, duration_s: float | None) -> str:
+    """What the name of a part adds to the whole's: `.90-110s`, `.90s-end`; nothing for the whole."""
+    if not start_s and duration_s is None:
+        return ""
+    start = start_s or 0.0
+    return f".{_short(start)}s-end" if duration_s is None else f".{_short(start)}-{_short(start + duration_s)}s"
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _job(source: Path, chosen: Format | None, container: str | None) -> Job:

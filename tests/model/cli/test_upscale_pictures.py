@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apisr_data.errors import UsageError
 from apisr_model import architectures, checkpoint
-from apisr_model.cli.upscale import _options, _seconds, _tile_px
 from tests.filled import fill
 
 
@@ -59,25 +57,3 @@ def test_importing_the_command_line_loads_nothing_heavy() -> None:
     code = f"import sys, apisr_model.cli; print([name for name in {heavy!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("62.5", 62.5), (".5", 0.5), ("1:30", 90), ("1:02:03.5", 3723.5), ("00:00:07", 7)]
-)
-def test_times_are_seconds_or_clock_times(text: str, seconds: float) -> None:
-    assert _seconds("--start", text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1:60", "1:99:00", "a", "1h", "1:2:3:4", "nan"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--start .*: seconds such as"):
-        _seconds("--start", text)
-
-
-def test_tiles_and_options_are_read_or_refused() -> None:
-    assert (_tile_px("auto"), _tile_px("128")) == (None, 128)
-    with pytest.raises(UsageError, match="--tile 0"):
-        _tile_px("0")
-    assert _options(["preset=slow", "x264-params=a=1:b=2"]) == {"preset": "slow", "x264-params": "a=1:b=2"}
-    with pytest.raises(UsageError, match="--encoder-option preset: not KEY=VALUE"):
-        _options(["preset"])

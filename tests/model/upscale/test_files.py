@@ -16,6 +16,7 @@ def picture(path: Path, form: str | None = None) -> Path:
 
 
 def _clip(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     return clips.make(path, "mpeg4", size=(64, 48), frames=3)
 
 
@@ -129,3 +130,52 @@ def test_what_is_not_there_fails_alone(tmp_path: Path) -> None:
 def test_the_same_file_given_twice_is_done_once(tmp_path: Path) -> None:
     a = picture(tmp_path / "a.png")
     assert len(plan([a, tmp_path, a]).jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "name"),
+    [
+        (90, 20, "a.90-110s.apisr.mkv"),
+        (1, 0.5, "a.1-1.5s.apisr.mkv"),
+        (None, 20, "a.0-20s.apisr.mkv"),
+        (90.25, None, "a.90.25s-end.apisr.mkv"),
+        (0, None, "a.apisr.mkv"),
+    ],
+)
+def test_a_part_of_a_video_never_meets_the_whole(
+    tmp_path: Path, start: float | None, duration: float | None, name: str
+) -> None:
+    clip = _clip(tmp_path / "in" / "a.mkv")
+    assert targets(clip, start_s=start, duration_s=duration) == [f"in/{name}"]
+    (job,) = plan([clip], tmp_path / "out", start_s=start, duration_s=duration).jobs
+    assert job.target == tmp_path / "out" / name.replace(".apisr", "")
+    assert plan([clip], tmp_path / "b.mkv", start_s=start, duration_s=duration).jobs[0].target.name == "b.mkv"
+    assert targets(picture(tmp_path / "in" / "b.png"), start_s=start, duration_s=duration) == ["in/b.apisr.png"]
+
+
+@pytest.mark.parametrize("output", [None, "out"])
+def test_a_finished_video_is_left_unless_forced_and_pictures_beside_it_are_written_again(
+    tmp_path: Path, output: str | None
+) -> None:
+    folder = tmp_path / "in"
+    _clip(folder / "e1.mkv"), _clip(folder / "e2.mkv"), picture(folder / "a.png")
+    place = tmp_path / output if output else None
+    (finished,) = (job.target for job in plan([folder], place).jobs if job.source.name == "e1.mkv")
+    _clip(finished)
+    for _ in range(2):
+        found = plan([folder], place)
+        assert [job.source.name for job in found.left] == ["e1.mkv"]
+        assert [job.source.name for job in found.jobs] == ["a.png", "e2.mkv"]
+        os.utime(finished, (0, 0))  # older than its input, and left all the same
+    assert len(plan([folder], place, force=True).jobs) == 3
+    assert [job.source.name for job in plan([folder], place, resume=True).left] == ["e1.mkv"]
+
+
+def test_soundtracks_beside_videos_are_no_videos(tmp_path: Path) -> None:
+    clip = _clip(tmp_path / "a.mkv")
+    for name in ("a.mka", "b.ogg", "a.mks"):
+        (tmp_path / name).write_bytes(clip.read_bytes() if name != "b.ogg" else b"OggS" + bytes(600))
+    found = plan([tmp_path])
+    assert [job.source for job in found.jobs] == [clip]
+    assert found.ignored == 3
+    assert plan([tmp_path / "a.mka"]).jobs[0].kind == "video"  # named by hand, so it fails by name
