@@ -1,12 +1,14 @@
-"""GRL's forward against the authors' code: the same filled weights, one picture, CPU time.
+"""GRL's forward against the authors' code: the same filled weights, one picture.
 
     python benchmarks/grl.py PATH_TO_APISR [--side 256] [--threads 1] [--rounds 5]
 
 PATH_TO_APISR is a checkout of github.com/Kiteretsu77/APISR. Of the packages that it imports only a few lines are used,
-which are stood in for where the package is absent. CPU time of the process, the median of interleaved rounds.
+which are stood in for where the package is absent. The median of interleaved rounds: on the CPU the process's CPU time;
+on CUDA, where there is a card, wall time between synchronisations and the peak of its memory, with torch's defaults.
 """
 
 import argparse
+import copy
 import importlib
 import importlib.util
 import statistics
@@ -37,37 +39,81 @@ def main() -> None:
 
     reference, ours = fill(reference_network(arguments.reference)), fill(architectures.build("grl"))
     picture = uniform((1, 3, arguments.side, arguments.side), seed=0)
-    contenders: dict[str, Callable[[], Tensor]] = {
+    print(f"torch {torch.__version__}, {arguments.rounds} rounds, {tuple(picture.shape[2:])}")
+    cases = {
         "reference fp32": lambda: reference(picture),
         "reference bf16": lambda: in_bfloat16(reference, picture),
         "ours fp32": lambda: ours(picture),
         "ours bf16": lambda: in_bfloat16(ours, picture),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    outputs: dict[str, Tensor] = {}
-    with torch.inference_mode():
-        for _ in range(arguments.rounds + 1):  # the first one warms up
-            for name, run in contenders.items():
-                start_s = time.process_time()
-                outputs[name] = run().float()
-                seconds[name].append(time.process_time() - start_s)
+    print(f"CPU, {arguments.threads} threads, CPU time")
+    compare(cases, arguments.rounds, time.process_time)
+    if not torch.cuda.is_available():
+        print("CUDA: skipped, for torch finds no card")
+        return
+    print(f"{torch.cuda.get_device_name()}, wall time")
+    compare(cases_on(torch.device("cuda"), reference, ours, picture), arguments.rounds, synchronised_s)
 
-    exact = outputs["reference fp32"]
-    base_s = statistics.median(seconds["reference fp32"][1:])
-    print(f"torch {torch.__version__}, {arguments.threads} threads, {arguments.rounds} rounds, {picture.shape[2:]}")
+
+def cases_on(
+    device: torch.device, reference: nn.Module, ours: nn.Module, picture: Tensor
+) -> dict[str, Callable[[], Tensor]]:
+    """What may be the fastest on a GPU, each with its own copy of the weights there."""
+    x = picture.to(device)
+    theirs, plain, last = (copy.deepcopy(network).to(device) for network in (reference, ours, ours))
+    last.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    compiled = torch.compile(copy.deepcopy(last))
+    return {
+        "reference fp32": lambda: theirs(x),
+        "ours fp32": lambda: plain(x),
+        "ours fp32, channels_last": lambda: last(x),
+        "ours bf16": lambda: in_bfloat16(plain, x),
+        "ours bf16, channels_last": lambda: in_bfloat16(last, x),
+        "ours fp32, compiled": lambda: compiled(x),
+        "ours bf16, compiled": lambda: in_bfloat16(compiled, x),
+    }
+
+
+@torch.inference_mode()
+def compare(cases: dict[str, Callable[[], Tensor]], rounds: int, clock: Callable[[], float]) -> None:
+    """Print each case's time beside the first's, and how far its output is from the first's."""
+    seconds: dict[str, list[float]] = {}
+    outputs: dict[str, Tensor] = {}
+    peaks: dict[str, int] = {}
+    for name, run in cases.items():
+        try:
+            outputs[name] = run().float().cpu()  # also warms up
+        except RuntimeError as error:  # of a compiler that is not there, of too little memory; the others still tell
+            print(f"{name:25} failed: {type(error).__name__}: {str(error).strip().splitlines()[0]}")
+    for _ in range(rounds):
+        for name in outputs:
+            if torch.cuda.is_available():
+                torch.cuda.reset_peak_memory_stats()
+            start_s = clock()
+            cases[name]()
+            seconds.setdefault(name, []).append(clock() - start_s)
+            peaks[name] = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    first = next(iter(cases))
     for name, times in seconds.items():
-        median_s = statistics.median(times[1:])
-        apart = (outputs[name] - exact).abs()
+        median_s = statistics.median(times)
+        apart = (outputs[name] - outputs[first]).abs()
         print(
-            f"{name:15} {median_s:6.2f} s of CPU  {base_s / median_s:4.2f}x"
+            f"{name:25} {median_s:8.4f} s  {statistics.median(seconds[first]) / median_s:5.2f}x"
             f"  difference at most {apart.max():.1e}, mean {apart.mean():.1e}"
+            + (f"  peak {peaks[name] / 2**20:,.0f} MiB" if peaks[name] else "")
         )
 
 
-def in_bfloat16(network: nn.Module, picture: Tensor) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        result: Tensor = network(picture)
-    return result
+def synchronised_s() -> float:
+    """Wall time once the card has done all that it was given."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def in_bfloat16(network: Callable[[Tensor], Tensor], picture: Tensor) -> Tensor:
+    """The result by autocast, where the picture lies."""
+    with torch.autocast(picture.device.type, torch.bfloat16):
+        return network(picture)
 
 
 def reference_network(checkout: Path) -> nn.Module:
