@@ -25,6 +25,7 @@ from apisr_model.network import Network
 from apisr_model.upscale import upscale_image, upscale_video
 from apisr_model.upscale.upscaler import Finish, Upscaler
 from apisr_model.upscale.video.encoders import Encoding
+from apisr_model.upscale.video.options import Options
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "the-question.mkv"
 COLOUR = Colour("bt601", "limited", None, None, "left", "guess")
@@ -111,7 +112,7 @@ def one_way(way: str, weights: str | None, source: Path, target: Path) -> None:
     else:
         hold = way == "streamed, holds"
         result = upscale_video(
-            chosen, source, target, finish=Finish(scale=2), encoding=ENCODING, hold=hold, deinterlace="off"
+            chosen, source, target, Options(finish=Finish(scale=2), encoding=ENCODING, hold=hold, deinterlace="off")
         )
         print(f"{result.sentence}; ", end="")
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

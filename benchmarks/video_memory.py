@@ -23,6 +23,7 @@ from apisr_model import architectures
 from apisr_model.network import Network
 from apisr_model.upscale import upscale_video
 from apisr_model.upscale.video.encoders import Encoding
+from apisr_model.upscale.video.options import Options
 
 SIZE = (160, 96)
 
@@ -47,7 +48,9 @@ def upscale(path: Path) -> None:
     torch.manual_seed(0)
     module = architectures.build("compact", scale=2, features=8, convolutions=1).eval()
     encoding = Encoding("h264", options={"preset": "ultrafast"})
-    result = upscale_video(Network(module, "compact", 2), path, path.with_suffix(".out.mkv"), encoding=encoding)
+    result = upscale_video(
+        Network(module, "compact", 2), path, path.with_suffix(".out.mkv"), Options(encoding=encoding)
+    )
     print(result.frames, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

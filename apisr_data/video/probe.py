@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -155,7 +156,7 @@ def clockwise(frame: VideoFrame, path: Path) -> int:
         VideoError: a player would mirror it.
     """
     matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is not None:
+    if isinstance(matrix, SideData):
         a, b, _, c, d, *_ = struct.unpack(_MATRIX, bytes(matrix))
         if a * d < b * c:
             raise VideoError(f"{path}: is to be shown mirrored; convert it first, so that its pictures lie as shown")

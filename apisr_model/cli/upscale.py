@@ -125,23 +125,23 @@ def upscale(
     from apisr_model.cli import upscale_video, values
     from apisr_model.upscale import files
     from apisr_model.upscale.upscaler import Finish, Upscaler
+    from apisr_model.upscale.video.encoders import Encoding
+    from apisr_model.upscale.video.options import Options
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
     finish = Finish(scale=scale, height=height, strength=strength, match_colour=match_colour)
     tile_px = values.tile_px(tile)
-    flags = upscale_video.Flags(
+    options = Options(
         finish=finish,
-        tile_px=tile_px,
-        start_s=values.seconds("--start", start),
-        duration_s=values.seconds("--duration", duration),
-        deinterlace=deinterlace,
-        codec=codec,
-        crf=crf,
-        encoder_options=values.encoder_options(encoder_option or []),
+        tile=tile_px,
+        encoding=Encoding(codec, crf, values.encoder_options(encoder_option or [])),
         hold=hold,
         hold_threshold=hold_threshold,
+        deinterlace=deinterlace,
         assume_matrix=assume_matrix,
+        start_s=values.seconds("--start", start),
+        duration_s=values.seconds("--duration", duration),
         drop=tuple(filter(None, re.split(r"[\s,]+", drop_streams or ""))),
         fresh=fresh or force,
     )
@@ -154,15 +154,15 @@ def upscale(
         return checkpoint.load(name, device, precision=precision, channel_order=channel_order)
 
     if preview is not None:  # nothing but the page is written
-        upscale_video.preview([load(name) for name in names], inputs, preview, output, flags)
+        upscale_video.preview([load(name) for name in names], inputs, preview, output, options)
         return
     plan = files.plan(
         inputs,
         output,
         picture_format=picture_format,
         container=container,
-        start_s=flags.start_s,
-        duration_s=flags.duration_s,
+        start_s=options.start_s,
+        duration_s=options.duration_s,
         resume=resume,
         force=force,
     )
@@ -183,7 +183,7 @@ def upscale(
                 if job.kind == "picture":
                     told = _upscale_picture(upscaler, job, quality, compare, bars)
                 else:
-                    told = upscale_video.run(network, job, flags, bars)
+                    told = upscale_video.run(network, job, options, bars)
         except (ApisrError, OSError) as failure:
             if getattr(failure, "errno", None) == errno.ENOSPC or (isinstance(failure, UsageError) and plan.is_of_one):
                 raise

@@ -98,6 +98,12 @@ class Encoder:
         siting = {"chroma_sample_location": coded.siting} if coded.siting and has_chroma_grid else {}
         context.options = {**siting, **self.options}
 
+    def coded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height rounded up to whole samples of chroma."""
+        described = av.VideoFormat(self.pixel_format, 16, 16)
+        across, down = 16 // (described.chroma_width() or 16), 16 // (described.chroma_height() or 16)
+        return -(-size[0] // across) * across, -(-size[1] // down) * down
+
     def opened(self, coded: Coded) -> VideoCodecContext:
         """A fresh encoder that writes its parameters for a container's header.
 
@@ -140,7 +146,8 @@ def resolve(
 ) -> Encoder:
     """The encoder that `encoding` means for pictures of 8 or 10 `bits` and 4:2:0, 4:2:2 or 4:4:4 `chroma`, opened once.
 
-    `time_base` is that of the time stamps, where it is not the duration of a frame: MPEG-4 refuses fine ones.
+    It is opened at `size`, or with the px more that its chroma needs. `time_base` is that of the time stamps, where it
+    is not the duration of a frame: MPEG-4 refuses fine ones.
 
     Raises:
         DeviceError: libav here has no such encoder, or it does not open; the message names what there is.
@@ -148,7 +155,7 @@ def resolve(
     """
     encoder = _settled(encoding, bits, chroma)
     rate = frame_rate or Fraction(24)
-    encoder.opened(Coded(size, time_base or 1 / rate, rate))
+    encoder.opened(Coded(encoder.coded_size(size), time_base or 1 / rate, rate))
     return encoder
 
 

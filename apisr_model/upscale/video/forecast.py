@@ -2,23 +2,21 @@
 
 import statistics
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import cv2
 
 from apisr_data import cache
 from apisr_data.colour import to_frame
-from apisr_model.network import Network
-from apisr_model.upscale.upscaler import Finish, Pixels, Upscaler
+from apisr_model.upscale.upscaler import Pixels, Upscaler
 from apisr_model.upscale.video import hold as holds
-from apisr_model.upscale.video.encoders import Coded, Encoder, Encoding, resolve
-from apisr_model.upscale.video.job import even_size, sampled_runs
+from apisr_model.upscale.video.encoders import Coded
+from apisr_model.upscale.video.job import VideoJob
 from apisr_model.upscale.video.source import Source, SourceFrame
-from apisr_model.upscale.video.streams import plan
 from apisr_model.weights import ENTRIES
 
 LONG_S = 3600.0
@@ -31,7 +29,6 @@ _DECODED_FRAMES, _ENCODED_FRAMES = 24, 8
 _PREVIEW_PAIRS = 6
 # From fast to slow: 320x180 to x4 on one CPU core 0.36, 0.46, 2.3 and 4.8 s; DAT was not measured here.
 _SPEED = ("span", "compact", "grl", "rrdb", "DAT")
-_NETWORKS_OWN, _USUAL = Finish(), Encoding()
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,12 @@ class Forecast:
     size: tuple[int, int]
     """Width and height of the output, px."""
     frames: int | None
+    """Of the whole output."""
+    frames_done: int
+    """Frames of these that an interrupted run left."""
     held_share: float
     hold_threshold: float | None
-    """Levels of 8-bit samples; None: nothing is held. For `upscale_video`, so that it is not measured again."""
+    """Levels of 8-bit samples; None: nothing is held."""
     compute_s: float
     """One frame through the network and its finish."""
     decode_s: float
@@ -64,15 +64,16 @@ class Forecast:
 
     @property
     def seconds(self) -> float | None:
-        """Of the whole job; None where the source does not tell how many frames it has."""
-        return None if self.frames is None else self.frames * self.frame_s
+        """Until the output is there; None where the source does not tell how many frames it has."""
+        return None if self.frames is None else max(self.frames - self.frames_done, 0) * self.frame_s
 
     def lines(self) -> list[str]:
         """The forecast in words."""
         amount = "an unknown number of" if self.frames is None else f"about {self.frames:,}"
         (width, height), (to_width, to_height) = self.source_size, self.size
         lines = [
-            f"{self.source.name}: {width}x{height} -> {to_width}x{to_height}, {amount} frames",
+            f"{self.source.name}: {width}x{height} -> {to_width}x{to_height}, {amount} frames"
+            + (f", {self.frames_done:,} of them there already" if self.frames_done else ""),
             f"network: {self.network} on {self.device}",
             f"fields: {self.treatment}",
             f"held drawings: {self.held_share:.0%} of the frames sampled"
@@ -95,57 +96,30 @@ class Forecast:
             yield f"take faster weights (--weights {' or '.join(faster[:2])})"
 
 
-def forecast(
-    network: Network,
-    source: Path,
-    target: Path,
-    *,
-    finish: Finish = _NETWORKS_OWN,
-    tile: int | None = None,
-    encoding: Encoding = _USUAL,
-    hold: bool = True,
-    hold_threshold: float | None = None,
-    deinterlace: Literal["auto", "off"] = "auto",
-    assume_matrix: str | None = None,
-    start_s: float | None = None,
-    duration_s: float | None = None,
-    drop: Collection[str] = (),
-) -> Forecast:
-    """Measure what `upscale_video` with the same arguments will take; a few seconds to half a minute.
-
-    What will not work (a stream that `target` cannot hold, an encoder that is not here) fails before anything is timed.
+def forecast(job: VideoJob) -> Forecast:
+    """Measure what the job will take; a few seconds to half a minute. What will not work, opening the job has refused.
 
     Raises:
-        VideoError, ContainerError, DeviceError, UsageError, ResourceError: as `upscale_video`.
+        VideoError, DeviceError, ResourceError: as the job's `run`.
     """
-    with Source(
-        source, assume_matrix=assume_matrix, deinterlace=deinterlace, start_s=start_s, duration_s=duration_s
-    ) as opened:
-        size = even_size(Upscaler(network, finish).size(*opened.size))
-        encoder = resolve(encoding, bits=opened.bits, size=size, frame_rate=opened.frame_rate)
-        plan(source, opened.info.stream_index, target, encoder, drop=drop)
-        runs = [run for run in sampled_runs(opened) if run]
-        threshold = hold_threshold if hold else None
-        if hold and threshold is None:
-            threshold = holds.threshold_for([frame.decoded for frame in run] for run in runs)
-        pictures = [run[0].rgb() for run in runs[:: max(1, len(runs) // _TIMED_FRAMES)]][:_TIMED_FRAMES]
-        return Forecast(
-            source=source,
-            network=network.origin or network.architecture,
-            device=network.device,
-            architecture=network.architecture,
-            source_size=opened.size,
-            size=size,
-            frames=opened.frames_expected,
-            held_share=_held_share(runs, threshold),
-            hold_threshold=threshold,
-            compute_s=compute_seconds(
-                Upscaler(network, replace(finish, height=None, size=size, scale=None), tile), pictures
-            ),
-            decode_s=_decode_seconds(opened, threshold),
-            encode_s=_encode_seconds(opened, runs, size, encoder),
-            treatment=opened.treatment.sentence,
-        )
+    source, network = job.source, job.network
+    pictures = [run[0].rgb() for run in job.sampled[:: max(1, len(job.sampled) // _TIMED_FRAMES)]][:_TIMED_FRAMES]
+    return Forecast(
+        source=job.path,
+        network=network.origin or network.architecture,
+        device=network.device,
+        architecture=network.architecture,
+        source_size=source.size,
+        size=job.target.size,
+        frames=source.frames_expected,
+        frames_done=job.target.frames_done,
+        held_share=_held_share(job.sampled, job.threshold),
+        hold_threshold=job.threshold,
+        compute_s=compute_seconds(job.upscaler, pictures),
+        decode_s=_decode_seconds(source, job.threshold),
+        encode_s=_encode_seconds(job),
+        treatment=source.treatment.sentence,
+    )
 
 
 def compute_seconds(upscaler: Upscaler, pictures: list[Pixels]) -> float:
@@ -214,10 +188,11 @@ def _decode_seconds(source: Source, threshold: float | None) -> float:
     return (time.monotonic() - begun) / max(count, 1)
 
 
-def _encode_seconds(source: Source, runs: list[list[SourceFrame]], size: tuple[int, int], encoder: Encoder) -> float:
+def _encode_seconds(job: VideoJob) -> float:
     """Seconds to convert and encode a frame, on plainly enlarged ones."""
+    source, size, encoder = job.source, job.target.size, job.target.encoder
     rate = source.frame_rate
-    middle = runs[len(runs) // 2][:_ENCODED_FRAMES] if runs else []
+    middle = job.sampled[len(job.sampled) // 2][:_ENCODED_FRAMES] if job.sampled else []
     pictures = [cast(Pixels, cv2.resize(frame.rgb(), size)) for frame in middle]
     if rate is None or not pictures:
         return 0.0

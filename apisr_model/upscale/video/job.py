@@ -3,17 +3,23 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from torch import nn
 
+from apisr_data.errors import FetchError
+from apisr_model import weights
+from apisr_model.errors import WeightsError
 from apisr_model.network import Network
-from apisr_model.upscale.upscaler import Finish, Pixels, Upscaler
+from apisr_model.upscale.upscaler import Pixels, Upscaler
 from apisr_model.upscale.video import hold as holds
-from apisr_model.upscale.video.encoders import Encoding
+from apisr_model.upscale.video.options import Options
 from apisr_model.upscale.video.overlap import overlap
 from apisr_model.upscale.video.source import Source, SourceFrame
 from apisr_model.upscale.video.target import Target
@@ -24,7 +30,7 @@ SEGMENT_FRAMES = 96
 # Short runs of frames, spread over the video, that tell of its coding noise and its share of held frames.
 _SAMPLED_PLACES, _SAMPLED_S, _SAMPLED_PX = 8, 0.5, 1920 * 1080
 
-_NETWORKS_OWN, _USUAL = Finish(), Encoding()
+_USUAL = Options()
 
 
 @dataclass(frozen=True)
@@ -101,106 +107,167 @@ class _Worked(NamedTuple):
     picture: Pixels | None
 
 
+class VideoJob:
+    """One video, one network, one output, all opened: what cannot be done has been refused. Use it in a `with` block.
+
+    Attributes:
+        network, path, options: as given.
+        source: the video.
+        target: the video in the making; its `frames_done` are there already.
+        upscaler: the network with its finish and tile size, settled when the job was begun.
+        threshold: levels of 8-bit samples; None: nothing is held.
+
+    Raises:
+        VideoError: the source cannot be read, or its colour cannot be converted.
+        ContainerError: the target cannot hold one of the source's streams.
+        DeviceError, UsageError: the encoder is not here, its options are wrong, or another job's frames lie there.
+    """
+
+    def __init__(self, network: Network, source: Path, target: Path, options: Options = _USUAL) -> None:
+        self.network, self.path, self.options = network, source, options
+        with ExitStack() as opening:
+            self.source = opening.enter_context(opened(source, options))
+            self.upscaler = Upscaler(network, options.finish, options.tile)
+            self.threshold = self._threshold()
+            self.target = opening.enter_context(
+                Target(
+                    self.source,
+                    target,
+                    self.upscaler.size(*self.source.size),
+                    options.encoding,
+                    fingerprint=self._fingerprint(),
+                    segment_frames=SEGMENT_FRAMES,
+                    fresh=options.fresh,
+                    drop=options.drop,
+                )
+            )
+            self._opened = opening.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._opened.close()
+
+    @cached_property
+    def sampled(self) -> list[list[SourceFrame]]:
+        """Runs of frames spread over the video: of half a second, of 1080p 300 MB in all; shorter of larger pictures.
+
+        `run` lets go of them.
+        """
+        width, height = self.source.size
+        seconds = _SAMPLED_S * min(1.0, _SAMPLED_PX / (width * height))
+        runs = self.source.sample_frames(_SAMPLED_PLACES, max(seconds, float(3 / (self.source.frame_rate or 24))))
+        return [run for run in runs if run]
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
+        """Do it; `on_progress` is called in this thread after each frame.
+
+        Frames are decoded, computed and encoded at the same time, a few at once, so memory does not grow with length.
+
+        Raises:
+            ResourceError: memory ran out even for the smallest tile.
+            OSError: the disk is full, say.
+        """
+        vars(self).pop("sampled", None)
+        done = self.target.frames_done
+        begun = time.monotonic()
+        progress = Progress(done, self.source.frames_expected, 0, 0, 0.0)
+
+        def work(item: _Read) -> _Worked:
+            nonlocal progress, begun
+            if progress.computed + progress.held == 0:
+                begun = time.monotonic()  # decoding again what is done belongs to no rate
+            picture = None if item.rgb is None else self.upscaler(item.rgb)
+            is_held = picture is None
+            progress = replace(
+                progress,
+                frames=progress.frames + 1,
+                computed=progress.computed + (not is_held),
+                held=progress.held + is_held,
+                seconds=time.monotonic() - begun,
+            )
+            if on_progress is not None:
+                on_progress(progress)
+            return _Worked(item.frame, picture)
+
+        to_do = _to_do(self.source, self.threshold, done)
+        overlap(to_do, work, lambda item: self.target.write(item.picture, item.frame))
+        self.target.finish()
+        return Result(
+            path=self.target.path,
+            size=self.target.size,
+            frames=progress.frames,
+            resumed=done,
+            computed=progress.computed,
+            held=progress.held,
+            seconds=time.monotonic() - begun,
+            hold_threshold=self.threshold,
+            decode_errors=self.source.decode_errors,
+            notes=tuple(self._notes()),
+        )
+
+    def _threshold(self) -> float | None:
+        if not self.options.hold:
+            return None
+        if self.options.hold_threshold is not None:
+            return self.options.hold_threshold
+        return holds.threshold_for([frame.decoded for frame in run] for run in self.sampled)
+
+    def _notes(self) -> Iterator[str]:
+        yield self.source.treatment.sentence
+        yield from self.source.warnings
+        if self.target.loss:
+            yield self.target.loss
+
+    def _fingerprint(self) -> str:
+        """Whatever changes a picture of the output; another fingerprint means another job."""
+        stat, options = self.path.stat(), self.options
+        described = [
+            stat.st_size,
+            stat.st_mtime_ns,
+            self.network.architecture,
+            dict(self.network.config),
+            self.network.channel_order,
+            str(self.network.dtype),
+            _weights_of(self.network),
+            asdict(options.finish),
+            options.tile,
+            self.threshold,
+            self.source.treatment,
+            self.source.colour,
+            options.start_s,
+            options.duration_s,
+        ]
+        return hashlib.blake2b(json.dumps(described, default=str).encode(), digest_size=16).hexdigest()
+
+
 def upscale_video(
     network: Network,
     source: Path,
     target: Path,
+    options: Options = _USUAL,
     *,
-    finish: Finish = _NETWORKS_OWN,
-    tile: int | None = None,
-    encoding: Encoding = _USUAL,
-    hold: bool = True,
-    hold_threshold: float | None = None,
-    deinterlace: Literal["auto", "off"] = "auto",
-    assume_matrix: str | None = None,
-    start_s: float | None = None,
-    duration_s: float | None = None,
-    drop: Collection[str] = (),
-    fresh: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Upscale `source` into `target`; an interrupted run goes on where it stopped, and gives the same frames.
 
-    Frames are decoded, computed and encoded at the same time, a few at once, so memory does not grow with length. A
-    frame that repeats the drawing computed last within `hold_threshold` (levels of 8-bit samples; None: as the coding
-    noise asks) is not computed again. Sides are rounded to even numbers. `drop` names streams to leave out; `fresh`
-    discards what an interrupted run left; `on_progress` is called in this thread after each frame.
-
     Raises:
-        VideoError: the source cannot be read, or its colour cannot be converted.
-        ContainerError: the target cannot hold one of the source's streams; nothing was done.
-        DeviceError, UsageError: the encoder is not here, or its options are wrong; nothing was done.
-        ResourceError: memory ran out even for the smallest tile.
-        OSError: the disk is full, say.
+        VideoError, ContainerError, DeviceError, UsageError, ResourceError, OSError: as `VideoJob` and its `run`.
     """
-    with Source(
-        source, assume_matrix=assume_matrix, deinterlace=deinterlace, start_s=start_s, duration_s=duration_s
-    ) as opened:
-        size = even_size(Upscaler(network, finish).size(*opened.size))
-        upscaler = Upscaler(network, replace(finish, scale=None, height=None, size=size), tile)
-        threshold = hold_threshold if hold else None
-        if hold and threshold is None:
-            threshold = holds.threshold_for([frame.decoded for frame in run] for run in sampled_runs(opened))
-        settings = (asdict(upscaler.finish), tile, threshold, opened.treatment, opened.colour, start_s, duration_s)
-        fingerprint = _fingerprint(network, source, settings)
-        with Target(
-            opened,
-            target,
-            size,
-            encoding,
-            fingerprint=fingerprint,
-            segment_frames=SEGMENT_FRAMES,
-            fresh=fresh,
-            drop=drop,
-        ) as made:
-            done = made.frames_done
-            begun = time.monotonic()
-            progress = Progress(done, opened.frames_expected, 0, 0, 0.0)
-
-            def work(item: _Read) -> _Worked:
-                nonlocal progress, begun
-                if progress.computed + progress.held == 0:
-                    begun = time.monotonic()  # decoding again what is done belongs to no rate
-                picture = None if item.rgb is None else upscaler(item.rgb)
-                is_held = picture is None
-                progress = replace(
-                    progress,
-                    frames=progress.frames + 1,
-                    computed=progress.computed + (not is_held),
-                    held=progress.held + is_held,
-                    seconds=time.monotonic() - begun,
-                )
-                if on_progress is not None:
-                    on_progress(progress)
-                return _Worked(item.frame, picture)
-
-            overlap(_to_do(opened, threshold, done), work, lambda item: made.write(item.picture, item.frame))
-            made.finish()
-            return Result(
-                path=target,
-                size=size,
-                frames=progress.frames,
-                resumed=done,
-                computed=progress.computed,
-                held=progress.held,
-                seconds=time.monotonic() - begun,
-                hold_threshold=threshold,
-                decode_errors=opened.decode_errors,
-                notes=tuple(_notes(opened, made)),
-            )
+    with VideoJob(network, source, target, options) as job:
+        return job.run(on_progress)
 
 
-def even_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height as 4:2:0 video needs them: the nearest even numbers, at least 2."""
-    width, height = (max(2, 2 * round(side / 2)) for side in size)
-    return width, height
-
-
-def sampled_runs(source: Source) -> list[list[SourceFrame]]:
-    """Runs of frames spread over the video: of half a second, of 1080p 300 MB in all; shorter of larger pictures."""
-    width, height = source.size
-    seconds = _SAMPLED_S * min(1.0, _SAMPLED_PX / (width * height))
-    return source.sample_frames(_SAMPLED_PLACES, max(seconds, float(3 / (source.frame_rate or 24))))
+def opened(source: Path, options: Options) -> Source:
+    """The video, or the part of it, that the options mean."""
+    return Source(
+        source,
+        assume_matrix=options.assume_matrix,
+        deinterlace=options.deinterlace,
+        start_s=options.start_s,
+        duration_s=options.duration_s,
+    )
 
 
 def _to_do(source: Source, threshold: float | None, done: int) -> Iterator[_Read]:
@@ -222,35 +289,17 @@ def _to_do(source: Source, threshold: float | None, done: int) -> Iterator[_Read
             yield _Read(frame, None if is_held else frame.rgb())
 
 
-def _notes(source: Source, target: Target) -> Iterator[str]:
-    yield source.treatment.sentence
-    yield from source.warnings
-    if target.loss:
-        yield target.loss
-
-
-def _fingerprint(network: Network, source: Path, settings: tuple[object, ...]) -> str:
-    """Whatever changes a picture of the output; another fingerprint means another job."""
-    stat = source.stat()
-    described = [
-        stat.st_size,
-        stat.st_mtime_ns,
-        network.architecture,
-        dict(network.config),
-        network.channel_order,
-        str(network.dtype),
-        _weights_of(network),
-        settings,
-    ]
-    return hashlib.blake2b(json.dumps(described, default=str).encode(), digest_size=16).hexdigest()
-
-
 def _weights_of(network: Network) -> str:
-    """A digest of the weights, or the name of the file that they came from."""
-    if not isinstance(network.module, nn.Module):
-        return network.origin
+    """A digest of the weights, or of the file that they came from."""
     digest = hashlib.blake2b(digest_size=16)
-    for key, tensor in sorted(network.module.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()
+    if isinstance(network.module, nn.Module):
+        for key, tensor in sorted(network.module.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.detach().cpu().float().numpy().tobytes())
+        return digest.hexdigest()
+    try:
+        path, _ = weights.resolve(network.origin, offline=True)
+    except (WeightsError, FetchError):  # a function of the caller's
+        return network.origin
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: digest).hexdigest()

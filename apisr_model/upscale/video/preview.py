@@ -5,13 +5,12 @@ import io
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apisr_data.errors import UsageError, VideoError
-from apisr_data.images import Rgb, write_bytes
+from apisr_data.images import Rgb, to_eight_bits, write_bytes
 from apisr_model.network import Network
 from apisr_model.upscale.tiles import Progress
-from apisr_model.upscale.upscaler import Finish, Pixels, Upscaler
-from apisr_model.upscale.video.job import even_size
+from apisr_model.upscale.upscaler import Upscaler
+from apisr_model.upscale.video.job import opened
+from apisr_model.upscale.video.options import Options
 from apisr_model.upscale.video.source import Source, SourceFrame
 
 _CANDIDATES = 3  # places looked at for each frame shown
@@ -33,7 +33,7 @@ _CROPS, _CROP_PX = 2, 360  # output px
 _BLACK_LEVEL, _FLAT_LEVELS = 20.0, 8.0
 _JUDGED_PX = 640  # grain is no sharpness
 _WARM_UP_PX = 64
-_NETWORKS_OWN = Finish()
+_USUAL = Options()
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,8 @@ def write_preview(
     source: Path,
     pairs: int,
     target: Path,
+    options: Options = _USUAL,
     *,
-    finish: Finish = _NETWORKS_OWN,
-    tile: int | None = None,
-    deinterlace: Literal["auto", "off"] = "auto",
-    assume_matrix: str | None = None,
-    start_s: float | None = None,
-    duration_s: float | None = None,
     on_progress: Progress | None = None,
 ) -> Preview:
     """Write an HTML page of `pairs` frames, spread over the video, beside what each network makes of them.
@@ -74,13 +69,11 @@ def write_preview(
         raise UsageError(f"a preview wants one network and one frame or more, not {len(networks)} and {pairs}")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: a preview is a page; name it .html")
-    with Source(
-        source, assume_matrix=assume_matrix, deinterlace=deinterlace, start_s=start_s, duration_s=duration_s
-    ) as opened:
-        frames = _choose(opened, pairs)
+    with opened(source, options) as video:
+        frames = _choose(video, pairs)
         if not frames:
             raise VideoError(f"{source}: no frame could be decoded for a preview")
-        upscalers = [_for_video(network, finish, tile, opened.size) for network in networks]
+        upscalers = [Upscaler(network, options.finish, options.tile) for network in networks]
         names = [_name(network, networks) for network in networks]
         shown, seconds = [], [list[float]() for _ in networks]
         for upscaler in upscalers:
@@ -90,22 +83,16 @@ def write_preview(
             after = []
             for upscaler, taken in zip(upscalers, seconds, strict=True):
                 begun = time.monotonic()
-                after.append(_eight_bits(upscaler(before)))
+                after.append(to_eight_bits(upscaler(before)))
                 taken.append(time.monotonic() - begun)
                 if on_progress is not None:
                     on_progress(sum(map(len, seconds)), len(frames) * len(networks))
-            shown.append(_section(frame, _eight_bits(before), after, names, opened.sample_aspect_ratio))
+            shown.append(_section(frame, to_eight_bits(before), after, names, video.sample_aspect_ratio))
         medians = tuple(statistics.median(taken) for taken in seconds)
-        sizes = [upscaler.size(*opened.size) for upscaler in upscalers]
-        page = _page(opened, networks, names, sizes, medians, shown)
+        sizes = [upscaler.size(*video.size) for upscaler in upscalers]
+        page = _page(video, networks, names, sizes, medians, shown)
     write_bytes(page.encode(errors="replace"), target)
     return Preview(target, tuple(frame.time_s for frame in frames), medians)
-
-
-def _for_video(network: Network, finish: Finish, tile: int | None, size: tuple[int, int]) -> Upscaler:
-    """As the job would do it: to even sides."""
-    to = even_size(Upscaler(network, finish).size(*size))
-    return Upscaler(network, replace(finish, scale=None, height=None, size=to), tile)
 
 
 def _choose(source: Source, pairs: int) -> list[SourceFrame]:
@@ -125,11 +112,6 @@ def _sharpness(frame: SourceFrame) -> float:
     factor = min(1.0, _JUDGED_PX / luma.shape[1])
     small = cv2.resize(luma, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return float(cv2.Laplacian(small, cv2.CV_32F).var())
-
-
-def _eight_bits(picture: Pixels) -> Rgb:
-    levels: Rgb = picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)  # type: ignore[assignment]
-    return levels
 
 
 def _name(network: Network, networks: Sequence[Network]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import av
 import numpy as np
@@ -34,7 +34,15 @@ class Target:
 
     Pictures are encoded in segments of `segment_frames`, each by a fresh encoder; whole segments outlive a crash, and
     the next Target with the same `fingerprint` goes on after them. Use it in a `with` block, which lets go of the
-    partial folder `.<name>.apisr-part/` however it ends.
+    partial folder `.<name>.apisr-part/` however it ends. Where the encoder's pixel format shares chroma between pixels,
+    an odd side of `size` gets one px more, which repeats the edge.
+
+    Attributes:
+        path: the file to be.
+        size: width and height as coded, px.
+        encoder: the encoder, settled.
+        loss: what of the source's sample format the encoder cannot keep; None: nothing is lost.
+        frames_done: frames in whole segments that an earlier run left.
 
     Raises:
         ContainerError: the container cannot hold a stream, and `drop` (indices or kinds) does not leave it out.
@@ -51,7 +59,7 @@ class Target:
         encoding: Encoding,
         *,
         fingerprint: str,
-        segment_frames: int = 240,
+        segment_frames: int,
         fresh: bool = False,
         drop: Collection[str] = (),
     ) -> None:
@@ -63,21 +71,22 @@ class Target:
             raise UsageError(f"{path}: is the source; give another output")
         rate = source.frame_rate or Fraction(source.info.fps or 24).limit_denominator(1001)
         chroma = _chroma(source.info.pixel_format, is_lossless=encoding.codec == "ffv1")
-        self._encoder = resolve(
+        self.encoder = resolve(
             encoding, bits=source.bits, size=size, frame_rate=rate, chroma=chroma, time_base=source.time_base
         )
-        self.loss = self._encoder.loss
-        colour = source.colour.in_format(self._encoder.pixel_format)
+        self.loss = self.encoder.loss
+        self.size = self.encoder.coded_size(size)
+        colour = source.colour.in_format(self.encoder.pixel_format)
         self._coded = Coded(
-            size=size,
+            size=self.size,
             time_base=source.time_base,
             frame_rate=rate,
             sample_aspect_ratio=source.sample_aspect_ratio,
             codes=colour.codes,
             siting=colour.siting,
         )
-        self._plan = plan(source.info.path, source.info.stream_index, path, self._encoder, drop=drop)
-        settings = [_SEGMENT_FORMAT, asdict(self._encoder), asdict(self._coded), segment_frames, av.library_versions]
+        self._plan = plan(source.info.path, source.info.stream_index, path, self.encoder, drop=drop)
+        settings = [_SEGMENT_FORMAT, asdict(self.encoder), asdict(self._coded), segment_frames, av.library_versions]
         described = json.dumps([fingerprint, settings], default=str)
         self._part = Part(path, hashlib.blake2b(described.encode(), digest_size=16).hexdigest(), fresh=fresh)
         self.frames_done = self._part.frames
@@ -98,13 +107,15 @@ class Target:
             DeviceError: the encoder failed.
         """
         if rgb is not None:
-            self._picture = to_frame(rgb, self._source.colour, self._encoder.pixel_format)
+            below, right = self.size[1] - rgb.shape[0], self.size[0] - rgb.shape[1]
+            padded: NDArray[Any] = np.pad(rgb, ((0, below), (0, right), (0, 0)), "edge") if below or right else rgb
+            self._picture = to_frame(padded, self._source.colour, self.encoder.pixel_format)
         if self._picture is None:
             raise ValueError("the first frame after the start or a resumption needs its picture")
         if self._latest_pts is not None and frame.pts <= self._latest_pts:
             raise ValueError(f"pts {frame.pts} after {self._latest_pts}: frames must come in order")
         if self._context is None or self._file is None:
-            self._context, self._file = self._encoder.opened(self._coded), self._part.begin()
+            self._context, self._file = self.encoder.opened(self._coded), self._part.begin()
         self._latest_pts = frame.pts
         self._latest_duration = frame.duration or round(1 / (self._coded.frame_rate * self._coded.time_base))
         self._picture.pts, self._picture.time_base = frame.pts, self._coded.time_base
@@ -130,7 +141,7 @@ class Target:
             raise VideoError(f"{path}: changed or went away while it was read; start again")
         joined = self._part.folder / f"joined{self.path.suffix}"
         with naming(joined):
-            join(self._part, self._plan, self._encoder, self._coded, self._stretch(), joined)
+            join(self._part, self._plan, self.encoder, self._coded, self._stretch(), joined)
             _settle(joined)
         joined.replace(self.path)
         self._part.remove()
@@ -154,7 +165,7 @@ class Target:
         self._encode(self._context, self._file, None)
         if self._file.frames != self._in_segment:
             raise DeviceError(
-                f"encoder {self._encoder.name} made {self._file.frames} packets of {self._in_segment} pictures; "
+                f"encoder {self.encoder.name} made {self._file.frames} packets of {self._in_segment} pictures; "
                 f"choose another --codec"
             )
         self._part.add(self._file, self._latest_duration)
@@ -164,7 +175,7 @@ class Target:
         try:
             packets = context.encode(picture)
         except av.FFmpegError as error:
-            raise DeviceError(f"encoder {self._encoder.name} failed: {error}; whole segments are kept") from error
+            raise DeviceError(f"encoder {self.encoder.name} failed: {error}; whole segments are kept") from error
         for packet in packets:
             file.write(packet)
 

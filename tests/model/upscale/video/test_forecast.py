@@ -5,11 +5,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from apisr_model.errors import ContainerError
+from apisr_data.errors import UsageError
+from apisr_model.errors import ContainerError, DeviceError
 from apisr_model.network import Network
 from apisr_model.upscale.upscaler import Finish, Upscaler
 from apisr_model.upscale.video import forecast as module
+from apisr_model.upscale.video import job as jobs
+from apisr_model.upscale.video.encoders import Encoding
 from apisr_model.upscale.video.forecast import Forecast, compute_seconds, faster_weights, forecast, shown
+from apisr_model.upscale.video.job import Progress, VideoJob, upscale_video
+from apisr_model.upscale.video.options import Options
 from tests.model.upscale.video import films
 from tests.model.upscale.video.films import film
 
@@ -21,6 +26,7 @@ EXPECTED = Forecast(
     source_size=(64, 48),
     size=(128, 96),
     frames=1000,
+    frames_done=0,
     held_share=0.5,
     hold_threshold=4.0,
     compute_s=2.0,
@@ -107,9 +113,9 @@ def test_a_slow_network_is_timed_on_pieces(clocked: Clocked, monkeypatch: pytest
 def test_a_forecast_tells_of_size_frames_and_holds(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", frames=24)
     network = Network(nn.Upsample(scale_factor=2), "nearest", 2, overlap_px=0)
-    made = forecast(
-        network, source, tmp_path / "out.mkv", finish=Finish(height=75), encoding=films.FAST, deinterlace="off"
-    )
+    options = Options(finish=Finish(height=75), encoding=films.FAST, deinterlace="off")
+    with VideoJob(network, source, tmp_path / "out.mkv", options) as job:
+        made = forecast(job)
     assert (made.source_size, made.size, made.frames) == ((64, 48), (100, 76), 24)
     assert made.held_share == 0  # every frame of this film moves
     assert made.hold_threshold == 4.0
@@ -120,14 +126,57 @@ def test_a_forecast_tells_of_size_frames_and_holds(tmp_path: Path) -> None:
 def test_without_holds_none_are_expected(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", frames=4)
     network = Network(nn.Upsample(scale_factor=2), "nearest", 2, overlap_px=0)
-    made = forecast(network, source, tmp_path / "out.mkv", encoding=films.FAST, hold=False, deinterlace="off")
+    options = Options(encoding=films.FAST, hold=False, deinterlace="off")
+    with VideoJob(network, source, tmp_path / "out.mkv", options) as job:
+        made = forecast(job)
     assert made.hold_threshold is None
     assert "--no-hold" in "\n".join(made.lines())
 
 
-def test_a_stream_that_does_not_fit_is_refused_before_anything_is_timed(tmp_path: Path, clocked: Clocked) -> None:
-    source = film(tmp_path / "in.mkv", frames=4, script=True)
+def interrupted(network: Network, source: Path, target: Path, options: Options, frames: int) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.frames == frames:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(network, source, target, options, on_progress=stop)
+
+
+def test_frames_of_an_interrupted_run_are_not_expected_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SEGMENT_FRAMES", 8)
+    network = Network(nn.Upsample(scale_factor=2), "nearest", 2, overlap_px=0)
+    source, target = film(tmp_path / "in.mkv", frames=40), tmp_path / "out.mkv"
+    options = Options(encoding=films.FAST, deinterlace="off")
+    interrupted(network, source, target, options, 25)
+    with VideoJob(network, source, target, options) as job:
+        made = forecast(job)
+    assert (made.frames, made.frames_done) in ((40, 16), (40, 24))  # the writer may be a few frames behind
+    assert made.seconds == pytest.approx((40 - made.frames_done) * made.frame_s)
+    assert f"about 40 frames, {made.frames_done} of them there already" in made.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix", "error"),
+    [
+        (Options(deinterlace="off"), "mp4", ContainerError),
+        (Options(deinterlace="off", encoding=Encoding("nosuch")), "mkv", DeviceError),
+        (Options(deinterlace="off", encoding=films.FAST, hold_threshold=5), "mkv", UsageError),
+    ],
+    ids=["a stream that does not fit", "an encoder that is not here", "frames of another job"],
+)
+def test_what_will_not_work_is_refused_before_anything_is_timed(
+    tmp_path: Path,
+    clocked: Clocked,
+    monkeypatch: pytest.MonkeyPatch,
+    options: Options,
+    suffix: str,
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr(jobs, "SEGMENT_FRAMES", 1)
+    source = film(tmp_path / "in.mkv", frames=12, script=True)
     network = Network(clocked, "nearest", 2, overlap_px=0)
-    with pytest.raises(ContainerError, match="ass"):
-        forecast(network, source, tmp_path / "out.mp4", encoding=films.FAST, deinterlace="off")
+    interrupted(network, source, tmp_path / "out.mkv", Options(encoding=films.FAST, deinterlace="off"), 11)
+    clocked.shapes.clear()
+    with pytest.raises(error):
+        VideoJob(network, source, tmp_path / f"out.{suffix}", options)
     assert clocked.shapes == []

@@ -24,6 +24,7 @@ from apisr_model.upscale.upscaler import Finish
 from apisr_model.upscale.video import job
 from apisr_model.upscale.video.encoders import Encoding
 from apisr_model.upscale.video.job import Progress, Result
+from apisr_model.upscale.video.options import Options
 from apisr_model.upscale.video.overlap import overlap
 from tests.model.upscale.video import films
 from tests.model.upscale.video.films import film, packets, shown, times
@@ -79,7 +80,9 @@ def twos(path: Path, frames: int = 40) -> Path:
 
 
 def run(network: Network, source: Path, target: Path, **more: object) -> Result:
-    return upscale_video(network, source, target, **{"encoding": LOSSLESS, "deinterlace": "off", **more})  # type: ignore[arg-type]
+    on_progress = more.pop("on_progress", None)
+    options = Options(**{"encoding": LOSSLESS, "deinterlace": "off", **more})  # type: ignore[arg-type]
+    return upscale_video(network, source, target, options, on_progress=on_progress)  # type: ignore[arg-type]
 
 
 def test_a_held_drawing_is_computed_once(tmp_path: Path, network: Network, module: Counting) -> None:
@@ -125,7 +128,7 @@ def test_progress_tells_of_every_frame(tmp_path: Path, network: Network) -> None
         (Finish(), (128, 96)),
         (Finish(scale=1.5), (96, 72)),
         (Finish(height=75), (100, 76)),
-        (Finish(height=9), (12, 8)),
+        (Finish(height=9), (12, 10)),
     ],
 )
 def test_sizes_are_even(tmp_path: Path, network: Network, finish: Finish, size: tuple[int, int]) -> None:
@@ -195,6 +198,7 @@ from apisr_model.network import Network
 from apisr_model.upscale import upscale_video
 from apisr_model.upscale.video import job
 from apisr_model.upscale.video.encoders import Encoding
+from apisr_model.upscale.video.options import Options
 job.SEGMENT_FRAMES = 8
 class Slow(torch.nn.Module):
     def forward(self, x):
@@ -202,8 +206,8 @@ class Slow(torch.nn.Module):
         return torch.nn.functional.interpolate(x, scale_factor=2)
 def say(progress):
     print(progress.frames, flush=True)
-result = upscale_video(Network(Slow(), "slow", 2), Path("in.mkv"), Path(sys.argv[1]), on_progress=say,
-    encoding=Encoding("h264", options={{"preset": "ultrafast"}}), deinterlace="off")
+result = upscale_video(Network(Slow(), "slow", 2), Path("in.mkv"), Path(sys.argv[1]),
+    Options(encoding=Encoding("h264", options={{"preset": "ultrafast"}}), deinterlace="off"), on_progress=say)
 print("resumed", result.resumed)
 """
     command = [sys.executable, "-c", program]
@@ -268,6 +272,20 @@ def test_other_weights_do_not_go_on_with_a_run(tmp_path: Path, network: Network,
     assert run(network, source, tmp_path / "out.mkv", fresh=True).resumed == 0
 
 
+def test_other_weights_in_a_file_of_the_same_name_do_not_go_on_with_a_run(tmp_path: Path, module: Counting) -> None:
+    """As with ONNX, whose numbers only the file tells."""
+    source, weights = twos(tmp_path / "in.mkv"), tmp_path / "net.onnx"
+    weights.write_bytes(b"one")
+    network = Network(lambda x: module(x), "foreign", 2, overlap_px=0, origin=str(weights))
+    module.fail_at = 15
+    with pytest.raises(RuntimeError):
+        run(network, source, tmp_path / "out.mkv")
+    module.fail_at = None
+    weights.write_bytes(b"two")
+    with pytest.raises(UsageError, match="unfinished run"):
+        run(network, source, tmp_path / "out.mkv")
+
+
 def test_variable_frame_rate_keeps_every_time_stamp(tmp_path: Path, network: Network) -> None:
     stamps = [0, 40, 83, 84, 200, 1000, 1041, 3000]
     source = film(tmp_path / "in.mkv", pts=stamps, time_base=Fraction(1, 1000))
@@ -282,6 +300,27 @@ def test_ten_bits_of_hevc_stay_ten_bits(tmp_path: Path, network: Network) -> Non
     with av.open(str(tmp_path / "out.mkv")) as out:
         assert out.streams.video[0].pix_fmt == "yuv420p10le"
         assert sum(1 for _ in out.decode(video=0)) == 3
+
+
+def test_odd_sides_are_not_resampled(tmp_path: Path) -> None:
+    """A pattern of single pixels at its own size: what chroma shares gets a px more, what is 4:4:4 does not."""
+    path, rows = tmp_path / "in.mkv", np.indices((49, 65)).sum(0) % 2 * 200
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 65, 49, "gray"
+        frame = av.VideoFrame.from_ndarray(rows.astype(np.uint8), "gray")
+        frame.pts, frame.time_base = 0, Fraction(1, 24)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    same = Network(nn.Identity(), "same", 1, overlap_px=0)
+    pictures = {}
+    for pixel_format in ("yuv420p", "yuv444p"):
+        encoding = Encoding("ffv1", options={"pix_fmt": pixel_format})
+        run(same, path, tmp_path / f"{pixel_format}.mkv", encoding=encoding)
+        with av.open(str(tmp_path / f"{pixel_format}.mkv")) as container:
+            pictures[pixel_format] = next(container.decode(video=0)).to_ndarray(format="gray").astype(int)
+    assert pictures["yuv444p"].shape == (49, 65)
+    assert np.ptp(pictures["yuv444p"][rows == 0]) == np.ptp(pictures["yuv444p"][rows == 200]) == 0
+    np.testing.assert_array_equal(pictures["yuv420p"], np.pad(pictures["yuv444p"], ((0, 1), (0, 1)), "edge"))
 
 
 @pytest.mark.parametrize("size", [(65, 49), (33, 48), (64, 1), (1, 1)])

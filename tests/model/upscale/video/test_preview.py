@@ -15,6 +15,7 @@ from torch import nn
 from apisr_data.errors import UsageError
 from apisr_model.network import Network
 from apisr_model.upscale.upscaler import Finish
+from apisr_model.upscale.video.options import Options
 from apisr_model.upscale.video.preview import write_preview
 from tests.model.upscale.video.films import film
 
@@ -56,7 +57,12 @@ def source(tmp_path: Path) -> Path:
 def test_a_page_holds_every_pair_for_every_network(tmp_path: Path, source: Path) -> None:
     seen: list[tuple[int, int]] = []
     made = write_preview(
-        [NETWORK, OTHER], source, 2, tmp_path / "p.html", deinterlace="off", on_progress=lambda *n: seen.append(n)
+        [NETWORK, OTHER],
+        source,
+        2,
+        tmp_path / "p.html",
+        Options(deinterlace="off"),
+        on_progress=lambda *n: seen.append(n),
     )
     page = Page((tmp_path / "p.html").read_text("utf-8"))
     assert page.open == []
@@ -71,7 +77,7 @@ def test_a_page_holds_every_pair_for_every_network(tmp_path: Path, source: Path)
 
 
 def test_a_page_needs_no_other_file(tmp_path: Path, source: Path) -> None:
-    write_preview([NETWORK], source, 1, tmp_path / "p.html", deinterlace="off")
+    write_preview([NETWORK], source, 1, tmp_path / "p.html", Options(deinterlace="off"))
     text = (tmp_path / "p.html").read_text("utf-8")
     assert all((image["src"] or "").startswith("data:image/") for image in Page(text).of("img"))
     assert not re.search(r"https?://|<link|src=\"[^d]|@import", text)
@@ -80,12 +86,12 @@ def test_a_page_needs_no_other_file(tmp_path: Path, source: Path) -> None:
 
 def test_a_page_goes_into_a_new_folder_and_names_of_any_bytes_are_shown(tmp_path: Path) -> None:
     source = film(tmp_path / os.fsdecode(b"Folge \xff.mkv"), frames=12)
-    made = write_preview([NETWORK], source, 1, tmp_path / "new" / "p.html", deinterlace="off")
+    made = write_preview([NETWORK], source, 1, tmp_path / "new" / "p.html", Options(deinterlace="off"))
     assert "Folge ?.mkv" in made.path.read_text("utf-8")
 
 
 def test_names_are_escaped(tmp_path: Path, source: Path) -> None:
-    write_preview([NETWORK], source, 1, tmp_path / "p.html", deinterlace="off")
+    write_preview([NETWORK], source, 1, tmp_path / "p.html", Options(deinterlace="off"))
     text = (tmp_path / "p.html").read_text("utf-8")
     assert "Folge &lt;ä&gt;.mkv" in text
     assert "<b>.pth" not in text
@@ -93,7 +99,7 @@ def test_names_are_escaped(tmp_path: Path, source: Path) -> None:
 
 
 def test_crops_hold_the_exact_pixels_of_the_output(tmp_path: Path, source: Path) -> None:
-    made = write_preview([NETWORK], source, 1, tmp_path / "p.html", deinterlace="off")
+    made = write_preview([NETWORK], source, 1, tmp_path / "p.html", Options(deinterlace="off"))
     page = Page((tmp_path / "p.html").read_text("utf-8"))
     crops = [np.asarray(picture(i["src"])) for i in page.of("img") if (i["alt"] or "").startswith("crop, one")]
     crop = crops[0]
@@ -115,13 +121,13 @@ def test_black_frames_are_avoided(tmp_path: Path) -> None:
             frame.pts = number
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    made = write_preview([NETWORK], path, 1, tmp_path / "p.html", deinterlace="off")
+    made = write_preview([NETWORK], path, 1, tmp_path / "p.html", Options(deinterlace="off"))
     assert 30 / 24 <= made.times_s[0] < 42 / 24
 
 
-def test_the_output_has_the_size_that_the_job_would_give(tmp_path: Path, source: Path) -> None:
-    write_preview([NETWORK], source, 1, tmp_path / "p.html", deinterlace="off", finish=Finish(height=75))
-    assert "100x76" in (tmp_path / "p.html").read_text("utf-8")
+def test_the_output_has_the_size_that_was_asked_for(tmp_path: Path, source: Path) -> None:
+    write_preview([NETWORK], source, 1, tmp_path / "p.html", Options(deinterlace="off", finish=Finish(height=75)))
+    assert "100x75" in (tmp_path / "p.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_folders_on_the_way_to_the_target_are_made(source, tmp_path):
 def test_two_at_once_are_refused(source, tmp_path):
     with (
         Source(source, deinterlace="off") as opened,
-        Target(opened, tmp_path / "out.mkv", (128, 96), FAST, fingerprint="the same"),
+        Target(opened, tmp_path / "out.mkv", (128, 96), FAST, fingerprint="the same", segment_frames=8),
         pytest.raises(UsageError, match=r"out\.mkv: another run is writing this video"),
     ):
         upscaled(source, tmp_path / "out.mkv")
@@ -205,7 +205,7 @@ def test_a_disk_that_fills_while_joining_keeps_what_is_encoded(source, tmp_path,
 def test_a_source_that_changes_meanwhile_is_an_error(source, tmp_path):
     with (
         Source(source, deinterlace="off") as opened,
-        Target(opened, tmp_path / "out.mkv", (128, 96), FAST, fingerprint="the same") as made,
+        Target(opened, tmp_path / "out.mkv", (128, 96), FAST, fingerprint="the same", segment_frames=8) as made,
     ):
         for frame in opened.frames():
             made.write(np.zeros((96, 128, 3), np.uint8), frame)
@@ -243,7 +243,7 @@ def test_colour_tags_survive_at_a_height_where_a_player_would_guess_others(tmp_p
     film(tmp_path / "in.mkv", colorspace=6, color_range=1, color_primaries=6, color_trc=6)
     with Source(tmp_path / "in.mkv", deinterlace="off") as opened:
         path, size = tmp_path / f"out.{suffix}", (1920, 1080)
-        with Target(opened, path, size, Encoding(codec), fingerprint="") as made:
+        with Target(opened, path, size, Encoding(codec), fingerprint="", segment_frames=8) as made:
             frame = next(opened.frames())
             made.write(np.full((1080, 1920, 3), (200, 50, 50), np.uint8), frame)
             made.finish()
