@@ -25,18 +25,14 @@ _SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A published file of weights.
+class Published:
+    """A file of weights on its authors' page.
 
     Attributes:
-        name: what the command line calls it; its file's name, with or without the suffix, does as well.
+        name: what the command line calls it.
         file: its published name, which it keeps in the cache.
         url: where its authors publish it.
         licence: SPDX identifier.
-        architecture: grl, rrdb, compact, or what spandrel calls it.
-        scale: output side over input side.
-        channel_order: what the authors' own inference feeds it, as their published pictures show.
-        trained_order: what it was trained on.
         sha256: the file's sum, hex; None where no source for it could be trusted: the first download's then holds.
         about: one sentence.
     """
@@ -45,24 +41,35 @@ class Entry:
     file: str
     url: str
     licence: str
-    architecture: str
-    scale: int
-    channel_order: "ChannelOrder"
-    trained_order: "ChannelOrder"
     sha256: str | None
     about: str
 
 
+@dataclass(frozen=True)
+class Entry(Published):
+    """A network that upscales; its file's name, with or without the suffix, does for its name.
+
+    Attributes:
+        architecture: grl, rrdb, compact, or what spandrel calls it.
+        scale: output side over input side.
+        channel_order: what the authors' own inference feeds it, as their published pictures show.
+        trained_order: what it was trained on.
+    """
+
+    architecture: str
+    scale: int
+    channel_order: "ChannelOrder"
+    trained_order: "ChannelOrder"
+
+
 def _apisr(name: str, release: str, file: str, architecture: str, about: str) -> Entry:
-    scale = int(file[0])
-    return Entry(
-        name, file, f"{_APISR}/{release}/{file}", "GPL-3.0-only", architecture, scale, "rgb", "bgr", None, about
-    )
+    url, scale = f"{_APISR}/{release}/{file}", int(file[0])
+    return Entry(name, file, url, "GPL-3.0-only", None, about, architecture, scale, "rgb", "bgr")
 
 
 def _real_esrgan(name: str, release: str, file: str, architecture: str, sha256: str, about: str) -> Entry:
     url = f"{_REAL_ESRGAN}/{release}/{file}"
-    return Entry(name, file, url, "BSD-3-Clause", architecture, 4, "rgb", "rgb", sha256, about)
+    return Entry(name, file, url, "BSD-3-Clause", sha256, about, architecture, 4, "rgb", "rgb")
 
 
 # Source of names and addresses: docs/model_zoo.md and app.py of APISR; docs/model_zoo.md of Real-ESRGAN. Neither
@@ -97,6 +104,25 @@ _ZOO = (
 )
 ENTRIES: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ZOO})
 """The zoo by name, in the order in which `default` prefers what has been fetched."""
+
+VGG19 = Published(
+    "vgg19",
+    "vgg19-dcbb9e9d.pth",
+    "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    "BSD-3-Clause",
+    "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+    "torchvision's; learned from ImageNet, whose own terms may matter",
+)
+RESNET50 = Published(
+    "danbooru-resnet50",
+    "resnet50-13306192.pth",
+    "https://github.com/RF5/danbooru-pretrained/releases/download/v0.1/resnet50-13306192.pth",
+    "MIT",
+    None,  # nobody publishes it in full
+    "M. Baas's tagger of drawings; M. Baas is to be credited",
+)
+FOR_TRAINING: Mapping[str, Published] = MappingProxyType({published.name: published for published in (VGG19, RESNET50)})
+"""What the perceptual loss looks at pictures with, by name; these upscale nothing."""
 
 
 def resolve(
@@ -140,7 +166,7 @@ def get(name: str) -> Entry:
     return entry
 
 
-def fetch(entry: Entry, *, offline: bool = False, progress: cache.Progress | None = None) -> Path:
+def fetch(entry: Published, *, offline: bool = False, progress: cache.Progress | None = None) -> Path:
     """The entry's file in the cache, downloaded where it is not there.
 
     Raises:

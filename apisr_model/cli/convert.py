@@ -17,11 +17,10 @@ def convert(
 
     from apisr_data.terminal import ERR, OUT, Bars
     from apisr_model import convert as command
-    from apisr_model.cli.weights import on_bar
     from apisr_model.weights import resolve
 
     with Bars() as bars:
-        resolve(weights, progress=on_bar(bars, weights))
+        resolve(weights, progress=bars.follow(weights, "bytes"))
     ERR.print("converting, then comparing ...")
     done = command.convert(weights, out, half=half, opset=opset)
     size = f"{done.path.stat().st_size / 1e6:.1f} MB"

@@ -7,9 +7,6 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from apisr_data.cache import Progress
-    from apisr_data.terminal import Bars
-
 app = typer.Typer(no_args_is_help=True, help="List and fetch published weights.", rich_markup_mode=None)
 
 
@@ -17,19 +14,26 @@ app = typer.Typer(no_args_is_help=True, help="List and fetch published weights."
 def list_(
     json: Annotated[bool, typer.Option("--json", help="Print JSON: a list with one object a file.")] = False,
 ) -> None:
-    """The published weights by name: what they are, under which licence, and whether they are here."""
+    """The published weights by name: what they are, under which licence, and whether they are here.
+
+    Those for training are what its perceptual loss looks at pictures with.
+    """
     from apisr_data import cache
     from apisr_data.terminal import ERR, OUT, show_rows
     from apisr_model import weights
 
     rows: list[tuple[str | int | None, ...]] = [
-        (name, None, None, None, _size(path), path.name) for name, path in weights.packaged().items()
+        (name, "upscaling", None, None, None, _size(path), path.name) for name, path in weights.packaged().items()
     ]
     rows += [
-        (entry.name, entry.architecture, entry.scale, entry.licence, _size(cache.find(entry.file)), entry.file)
-        for entry in weights.ENTRIES.values()
+        (e.name, "upscaling", e.architecture, e.scale, e.licence, _size(cache.find(e.file)), e.file)
+        for e in weights.ENTRIES.values()
     ]
-    columns = ["name", "architecture", "scale", "licence", "here", "file"]
+    rows += [
+        (p.name, "training", None, None, p.licence, _size(cache.find(p.file)), p.file)
+        for p in weights.FOR_TRAINING.values()
+    ]
+    columns = ["name", "for", "architecture", "scale", "licence", "here", "file"]
     if json:
         show_rows(columns, rows, "json")
     else:  # no table: names must stay whole, to be copied, on a narrow terminal
@@ -43,7 +47,9 @@ def list_(
 @app.command()
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="Names of the list.", metavar="NAME...")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All of the list.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All that upscale; what is for training is fetched by name.")
+    ] = False,
     offline: Annotated[
         bool,
         typer.Option("--offline", help="Only say which file to put where; APISR_OFFLINE=1 does it for every command."),
@@ -56,13 +62,14 @@ def fetch(
 
     if all_ == bool(names):
         raise UsageError("weights fetch wants names, or --all: `apisr-model weights list` shows them")
-    entries = list(weights.ENTRIES.values()) if all_ else [weights.get(name) for name in names or []]
+    asked = weights.ENTRIES if all_ else names or []
+    entries = [weights.FOR_TRAINING.get(name) or weights.get(name) for name in asked]
     failed = False
     for entry in entries:
         ERR.print(f"{entry.name}: licence {entry.licence}; {entry.about}", markup=False)
         try:
             with Bars() as bars:
-                path = weights.fetch(entry, offline=offline, progress=on_bar(bars, entry.name))
+                path = weights.fetch(entry, offline=offline, progress=bars.follow(entry.name, "bytes"))
         except FetchError as error:
             failed = True
             ERR.print(f"  failed: {error}", style="red", markup=False)
@@ -70,21 +77,10 @@ def fetch(
             OUT.print(f"{path} ({_size(path)})", markup=False)
     if failed:
         raise typer.Exit(1)
-    OUT.print(f"next: apisr-model upscale PICTURE --weights {entries[0].name}")
-
-
-def on_bar(bars: "Bars", name: str) -> "Progress":
-    """A download's progress as a bar of that name, which appears once there is a download."""
-    shown = 0
-
-    def progress(done: int, total: int | None) -> None:
-        nonlocal shown
-        if not shown:
-            bars.begin(name, total or 0, "bytes")
-        bars.advance(done - shown)
-        shown = done
-
-    return progress
+    is_for_training = entries[0].name in weights.FOR_TRAINING
+    OUT.print(
+        f"next: apisr-model {'train MANIFEST' if is_for_training else f'upscale PICTURE --weights {entries[0].name}'}"
+    )
 
 
 def _size(path: "Path | None") -> str | None:

@@ -21,7 +21,8 @@ from apisr_model.losses import resnet50, vgg19
 from apisr_model.losses.pixel import l1
 from apisr_model.losses.resnet50 import ResNet50
 from apisr_model.losses.vgg19 import Vgg19
-from apisr_model.losses.weights import Published, load_into, locate
+from apisr_model.losses.weights import load_into
+from apisr_model.weights import RESNET50, VGG19, Published, fetch
 
 MIN_SIDE_PX = 16
 """VGG19 halves a picture four times."""
@@ -153,7 +154,7 @@ def load(config: PerceptualConfig, *, offline: bool = False, progress: cache.Pro
         if named is not None:
             return Path(named)
         try:
-            return locate(published, offline=offline, progress=progress)
+            return fetch(published, offline=offline, progress=progress)
         except FetchError as error:
             if config.if_absent == "drop" and cache.find(published.file) is None:
                 log.warning("the perceptual loss does without its half '%s': %s", half, error)
@@ -164,10 +165,10 @@ def load(config: PerceptualConfig, *, offline: bool = False, progress: cache.Pro
             ) from None
 
     vgg = resnet = None
-    if config.vgg_weight and (file := path("vgg", config.vgg_file, vgg19.WEIGHTS)):
+    if config.vgg_weight and (file := path("vgg", config.vgg_file, VGG19)):
         vgg = Vgg19()
         load_into(vgg, file, vgg19.body)
-    if config.resnet_weight and (file := path("resnet", config.resnet_file, resnet50.WEIGHTS)):
+    if config.resnet_weight and (file := path("resnet", config.resnet_file, RESNET50)):
         resnet = ResNet50()
         load_into(resnet, file, resnet50.body)
     return Perceptual(config, vgg=vgg, resnet=resnet)

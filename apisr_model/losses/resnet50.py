@@ -13,15 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apisr_model.losses.weights import Published
-
-WEIGHTS = Published(
-    "resnet50-13306192.pth",
-    "https://github.com/RF5/danbooru-pretrained/releases/download/v0.1/resnet50-13306192.pth",
-    sha256=None,  # nobody publishes it in full
-    licence="MIT, and M. Baas is to be credited",
-)
-
 _STAGES = {4: (3, 64), 5: (4, 128), 6: (6, 256), 7: (3, 512)}
 """Index -> blocks, inner channels; outside a block they are four times as many."""
 _TAPS = {"4_2_conv3": 4, "5_3_conv3": 5, "6_5_conv3": 6, "7_2_conv3": 7}

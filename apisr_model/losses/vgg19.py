@@ -10,15 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apisr_model.losses.weights import Published
-
-WEIGHTS = Published(
-    "vgg19-dcbb9e9d.pth",
-    "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-    sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-    licence="BSD-3-Clause; learned from ImageNet, whose own terms may matter",
-)
-
 _STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 """Output channels of the convolutions between two halvings."""
 

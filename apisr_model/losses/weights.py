@@ -1,46 +1,15 @@
-"""Published weights of the networks that look at pictures for us: found, fetched, read and checked."""
+"""Files of weights of the networks that look at pictures for us: read and checked."""
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from apisr_data import cache
 from apisr_model.errors import WeightsError
-from apisr_model.weights import is_offline
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Published:
-    """A file of weights on its authors' page.
-
-    Attributes:
-        file: its published name, which it keeps in the cache.
-        url: where its authors publish it.
-        sha256: its sum, hex; None where no source for it could be trusted: the first download's then holds.
-        licence: in words.
-    """
-
-    file: str
-    url: str
-    sha256: str | None
-    licence: str
-
-
-def locate(published: Published, *, offline: bool = False, progress: cache.Progress | None = None) -> Path:
-    """The file in the cache, downloaded where it is not there, and not with `APISR_OFFLINE=1` in the environment.
-
-    Raises:
-        FetchError: it is not there and cannot be had, or it is not what its sum says.
-    """
-    return cache.fetch(
-        published.url, published.file, sha256=published.sha256, offline=offline or is_offline(), progress=progress
-    )
 
 
 def load_into(network: nn.Module, path: Path, body: Callable[[State], State]) -> None:

@@ -45,6 +45,7 @@ def test_the_list_tells_what_is_here(folder: Path) -> None:
     assert rows["realesr-animevideov3"]["here"] == "2.5 MB"
     assert rows["apisr-grl-x4"] == {
         "name": "apisr-grl-x4",
+        "for": "upscaling",
         "architecture": "grl",
         "scale": 4,
         "licence": "GPL-3.0-only",
@@ -56,7 +57,17 @@ def test_the_list_tells_what_is_here(folder: Path) -> None:
 def test_names_stay_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     lines = RUN.invoke(app, ["weights", "list"]).stdout.splitlines()
-    assert [line.split()[0] for line in lines[-len(weights.ENTRIES) - 1 : -1]] == list(weights.ENTRIES)
+    assert [line.split()[0] for line in lines[1:-1]] == [*weights.packaged(), *weights.ENTRIES, *weights.FOR_TRAINING]
+
+
+def test_what_is_for_training_is_listed_apart_and_fetched_by_name(downloads: list[str], folder: Path) -> None:
+    rows = json.loads(RUN.invoke(app, ["weights", "list", "--json"]).stdout)
+    assert {row["name"] for row in rows if row["for"] == "training"} == {"vgg19", "danbooru-resnet50"}
+    result = RUN.invoke(app, ["weights", "fetch", "danbooru-resnet50"])
+    assert result.exit_code == 0
+    assert "licence MIT; " in result.stderr
+    assert f"{folder / 'resnet50-13306192.pth'}" in result.stdout
+    assert "next: apisr-model train MANIFEST" in result.stdout
 
 
 def test_fetch_shows_the_licence_and_where_the_file_lies(downloads: list[str], folder: Path) -> None:

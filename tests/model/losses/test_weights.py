@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from apisr_model.errors import WeightsError
-from apisr_model.losses import perceptual, resnet50, vgg19
+from apisr_model.losses import perceptual
 from apisr_model.losses.perceptual import PerceptualConfig
+from apisr_model.weights import RESNET50, VGG19
 from tests.model.losses import golden_keys
 
-VGG, RESNET = vgg19.WEIGHTS.file, resnet50.WEIGHTS.file
+VGG, RESNET = VGG19.file, RESNET50.file
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_a_file_in_the_cache_is_found_and_a_body_alone_will_do(cache: Path, resn
 def test_without_weights_the_message_says_what_to_do(cache: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         perceptual.load(PerceptualConfig())
-    for part in (VGG, vgg19.WEIGHTS.url, str(cache / VGG), "perceptual.vgg_file", "perceptual.vgg_weight = 0"):
+    for part in (VGG, VGG19.url, str(cache / VGG), "perceptual.vgg_file", "perceptual.vgg_weight = 0"):
         assert part in str(caught.value)
 
 
