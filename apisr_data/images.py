@@ -117,9 +117,10 @@ def encode_jpeg(rgb: Rgb, *, quality: int) -> bytes:
 
 
 def decode_deep(data: bytes) -> Deep:
-    """The 16-bit pixels of a PNG or TIFF as stored, its orientation and profile not applied; 1, 3 or 4 channels.
+    """The 16-bit pixels of a PNG as stored, or of a TIFF turned as its orientation says; 1, 3 or 4 channels.
 
-    Pillow, which reads everything else, cuts colour of 16 bits down to 8.
+    Pillow, which reads everything else, cuts colour of 16 bits down to 8. Profiles are not applied, and a TIFF whose
+    channels are stored apart, or whose white is 0, comes out wrong.
 
     Raises:
         ImageError: it is damaged, or has other than 16 bits.

@@ -4,13 +4,15 @@ import io
 import logging
 import struct
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from apisr_data import images
 from apisr_data.errors import ImageError
@@ -21,6 +23,8 @@ READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 """Pillow's names of the formats that are read; a file's content decides, not its name."""
 
 _ORIENTATION = 0x0112
+_BITS, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES = 258, 262, 284, 338  # of TIFF
+_WHITE_IS_ZERO, _SEPARATE, _PREMULTIPLIED = 0, 2, (1,)
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; sizes and offsets are the old file's own.
 KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
@@ -90,13 +94,17 @@ def read(path: Path) -> Picture:
 
 
 def _read(image: ImageFile.ImageFile, path: Path) -> Picture:
-    rawmodes = [str(tile[3]) for tile in image.tile]
+    rawmodes = [str(tile[3]) for tile in image.tile]  # gone once it is loaded, which getting EXIF may do
     orientation = _exif(image).get(_ORIENTATION, 1)
-    is_deep_colour = image.mode in ("RGB", "RGBA", "LA") and any(";16" in mode for mode in rawmodes)
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
     image.load()
     exif = _kept(_exif(image))
-    if is_deep_colour:
-        colour, alpha = _deep(path, image.mode, is_premultiplied=any("RGBa" in mode for mode in rawmodes))
+    if tags is not None and set(tags.get(_BITS, ())) == {16} and image.mode in ("RGB", "RGBA", "I;16", "I;16B"):
+        colour, alpha = _deep_tiff(path, tags, orientation)
+        orientation = 1
+    elif tags is None and image.mode in ("RGB", "RGBA", "LA") and any(";16" in mode for mode in rawmodes):
+        colour, alpha = _split(images.decode_deep(path.read_bytes()))
+        colour = colour[..., 0] if image.mode == "LA" else colour
     else:
         colour, alpha = _channels(image)
         orientation = _exif(image).get(_ORIENTATION, 1)  # Pillow turns TIFF by itself
@@ -114,7 +122,8 @@ def _read(image: ImageFile.ImageFile, path: Path) -> Picture:
 def _channels(image: Image.Image) -> tuple[Channel, Channel | None]:
     """Colour and alpha of a loaded picture of 8 bits, or of 16 bits without colour."""
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16), None
+        grey, clear = np.asarray(image).astype(np.uint16), image.info.get("transparency")
+        return grey, None if clear is None else np.where(grey == clear, 0, 65535).astype(np.uint16)
     if image.mode == "CMYK":
         return np.array(images.to_srgb(image, image.info.get("icc_profile"))), None
     if image.mode not in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "YCbCr"):
@@ -126,16 +135,35 @@ def _channels(image: Image.Image) -> tuple[Channel, Channel | None]:
     return rgba[..., 0] if is_grey else rgba[..., :3], rgba[..., 3]
 
 
-def _deep(path: Path, mode: str, *, is_premultiplied: bool) -> tuple[Channel, Channel | None]:
-    """Colour and alpha of a PNG or TIFF of 16 bits that has more than one channel."""
-    pixels = images.decode_deep(path.read_bytes())
-    if pixels.shape[2] < 3:
-        raise ImageError(f"16-bit pixels in mode '{mode}' cannot be read; save it as RGB or RGBA")
-    colour, alpha = pixels[..., :3], pixels[..., 3] if pixels.shape[2] == 4 else None
-    if is_premultiplied and alpha is not None:
+def _deep_tiff(path: Path, tags: Mapping[int, Any], orientation: object) -> tuple[Channel, Channel | None]:
+    """Colour and alpha of a TIFF of 16 bits, upright."""
+    if tags.get(_PLANES) == _SEPARATE and len(tags[_BITS]) > 1:
+        colour, alpha = _split(_upright(_from_planes(path), orientation))
+    else:
+        colour, alpha = _split(images.decode_deep(path.read_bytes()))
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        colour = np.subtract(65535, colour, dtype=np.uint16)
+    if alpha is not None and tags.get(_EXTRA_SAMPLES) == _PREMULTIPLIED:
         straight = colour.astype(np.float32) / np.maximum(alpha, 1)[..., None] * 65535
         colour = np.minimum(straight.round(), 65535).astype(np.uint16)
-    return (colour[..., 0] if mode == "LA" else colour), alpha
+    return colour, alpha
+
+
+def _from_planes(path: Path) -> images.Deep:
+    """(h, w, c) of a TIFF that stores each channel apart, which neither Pillow nor OpenCV reads in 16 bits."""
+    try:
+        return np.ascontiguousarray(np.moveaxis(tifffile.imread(path, key=0), 0, 2))
+    except ValueError as error:  # LZW, say
+        raise ImageError(f"16-bit channels stored apart: {error}; save it with interleaved channels") from None
+
+
+def _split(pixels: images.Deep) -> tuple[Channel, Channel | None]:
+    """(h, w, 1, 3 or 4) as colour, or grey without its axis, and alpha."""
+    if pixels.shape[2] not in (1, 3, 4):
+        raise ImageError(f"16-bit pixels of {pixels.shape[2]} channels cannot be read; save it as RGB or RGBA")
+    if pixels.shape[2] == 1:
+        return pixels[..., 0], None
+    return pixels[..., :3], pixels[..., 3] if pixels.shape[2] == 4 else None
 
 
 def _upright(pixels: NDArray[Any], orientation: object) -> NDArray[Any]:

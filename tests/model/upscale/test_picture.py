@@ -72,6 +72,32 @@ def test_sixteen_bit_grey_with_alpha_is_read_as_grey(tmp_path: Path) -> None:
     assert np.array_equal(found.alpha, DEEP[..., 1])
 
 
+@pytest.mark.parametrize("with_alpha", [False, True], ids=["RGB", "RGBA"])
+def test_sixteen_bit_channels_stored_apart_come_back_whole(tmp_path: Path, with_alpha: bool) -> None:
+    planes = np.moveaxis(np.concatenate([DEEP, DEEP[..., :1]], axis=2) if with_alpha else DEEP, 2, 0)
+    extra = {"extrasamples": ["unassalpha"]} if with_alpha else {}
+    tifffile.imwrite(tmp_path / "x.tif", planes, photometric="rgb", planarconfig="separate", **extra)
+    found = read(tmp_path / "x.tif")
+    assert np.array_equal(found.colour, DEEP)
+    assert (found.alpha is None) if not with_alpha else np.array_equal(found.alpha, DEEP[..., 0])
+
+
+def test_sixteen_bits_whose_zero_is_white_are_turned_to_light(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", DEEP[..., 0], photometric="miniswhite")
+    assert np.array_equal(read(tmp_path / "x.tif").colour, 65535 - DEEP[..., 0])
+
+
+@pytest.mark.parametrize("is_grey", [True, False], ids=["grey", "RGB"])
+def test_a_clear_colour_of_sixteen_bits_is_transparent(tmp_path: Path, is_grey: bool) -> None:
+    stored, clear = (DEEP[..., 0], DEEP[0, 0, :1]) if is_grey else (DEEP, DEEP[0, 0])
+    data = cv2.imencode(".png", stored if is_grey else np.ascontiguousarray(stored[..., ::-1]))[1].tobytes()
+    (tmp_path / "x.png").write_bytes(_with_chunk(data, b"tRNS", clear.astype(">u2").tobytes()))
+    found = read(tmp_path / "x.png")
+    assert np.array_equal(found.colour, stored)
+    is_clear = stored == clear if is_grey else (stored == clear).all(2)
+    assert np.array_equal(found.alpha, np.where(is_clear, 0, 65535))
+
+
 @pytest.mark.parametrize("is_deep", [False, True], ids=["8 bits", "16 bits"])
 def test_premultiplied_colour_is_divided_by_its_alpha(tmp_path: Path, is_deep: bool) -> None:
     top = 65535 if is_deep else 255
@@ -100,7 +126,9 @@ def test_a_palette_with_a_clear_entry_has_alpha(tmp_path: Path, suffix: str) -> 
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.tif", "deep.png", "x.webp"])
+@pytest.mark.parametrize(
+    "name", ["x.jpg", "x.png", "x.tif", "deep.png", "x.webp", "deep.tif", "deep grey.tif", "deep planes.tif"]
+)
 def test_a_turned_picture_is_upright_and_no_longer_says_that_it_is_turned(
     tmp_path: Path, name: str, orientation: int
 ) -> None:
@@ -112,16 +140,28 @@ def test_a_turned_picture_is_upright_and_no_longer_says_that_it_is_turned(
     if name == "deep.png":
         data, chunk = cv2.imencode(".png", stored[..., ::-1].astype(np.uint16) * 257)[1].tobytes(), exif.tobytes()[6:]
         path.write_bytes(_with_chunk(data, b"eXIf", chunk))
+    elif name.startswith("deep"):
+        deep, turned = stored.astype(np.uint16) * 257, [(0x0112, "H", 1, orientation, True)]
+        if name == "deep grey.tif":
+            tifffile.imwrite(path, deep[..., 0], photometric="minisblack", extratags=turned)
+        elif name == "deep planes.tif":
+            tifffile.imwrite(
+                path, np.moveaxis(deep, 2, 0), photometric="rgb", planarconfig="separate", extratags=turned
+            )
+        else:
+            tifffile.imwrite(path, deep, photometric="rgb", extratags=turned)
     else:
         Image.fromarray(stored).save(path, exif=exif, **({"lossless": True} if name == "x.webp" else {}))
     found = read(path)
     corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     assert found.size == ((32, 16) if orientation < 5 else (16, 32))
-    reds = found.colour[..., 0] > found.colour.max() / 2
+    assert found.colour.dtype == (np.uint16 if name.startswith("deep") else np.uint8)
+    reds = (found.colour if found.is_grey else found.colour[..., 0]) > found.colour.max() / 2
     places = [place for place in ((0, 0), (0, -1), (-1, -1), (-1, 0)) if reds[place]]
     assert places == [corner[orientation]]
     write(found, tmp_path / "again.png", format_named("png"))
-    assert 0x0112 not in Image.open(tmp_path / "again.png").getexif()
+    with Image.open(tmp_path / "again.png") as again:
+        assert 0x0112 not in again.getexif()
 
 
 def _with_chunk(png: bytes, kind: bytes, content: bytes) -> bytes:
