@@ -54,7 +54,7 @@ def read_manifest(path: Path, where: str | None = None) -> Manifest:
     """The rows of `path` that meet the SQL condition `where` over its columns.
 
     Raises:
-        ConfigError: no such file, no Parquet, no columns `image` and `split`, or no row to train on.
+        ConfigError: no such file, no Parquet, no columns `image` and `split`, or no row of either split.
         QueryError: `where` is not one condition over the manifest's columns.
     """
     try:
@@ -69,9 +69,9 @@ def read_manifest(path: Path, where: str | None = None) -> Manifest:
     for image, split in zip(chosen["image"].to_pylist(), chosen["split"].to_pylist(), strict=True):
         if split in rows:
             rows[split].append(Row(image, path.parent / image))
-    if not rows["train"]:
-        found = f"none of its {table.num_rows:,} rows has split 'train'" + (f" where {where}" if where else "")
-        raise ConfigError(f"manifest {path}: nothing to train on: {found}")
+    if not any(rows.values()):
+        found = f"none of its {table.num_rows:,} rows has split 'train' or 'val'" + (f" where {where}" if where else "")
+        raise ConfigError(f"manifest {path}: {found}")
     return Manifest(
         path, tuple(rows["train"]), tuple(rows["val"]), hashlib.sha256(content + (where or "").encode()).hexdigest()
     )

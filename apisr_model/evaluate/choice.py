@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from apisr_data.errors import FetchError, UsageError
+from apisr_data.errors import ConfigError, FetchError, UsageError
 from apisr_data.images import read
 from apisr_model.data import read_manifest
 from apisr_model.metrics import METRICS, Metric, fit_niqe, learned, naturalness
@@ -23,7 +23,8 @@ def choose_metrics(
     be had and niqe was not asked for by name, it is left out with a warning.
 
     Raises:
-        UsageError: an unknown name; a metric that needs a reference, and there is none.
+        UsageError: an unknown name; a metric that needs a reference, and there is none; a manifest for niqe without it.
+        ConfigError: `niqe_reference` has no training pictures.
         MissingExtraError: a metric of pyiqa's, and that is not installed.
         FetchError: parameters of a metric that was asked for cannot be had.
         ConfigError, ImageError, InputError: as `read_manifest`, `read` and `fit_niqe`, of `niqe_reference`.
@@ -31,6 +32,8 @@ def choose_metrics(
     known = [*METRICS, *learned.VARIANTS]
     if unknown := [name for name in asked if name not in known]:
         raise UsageError(f"--metrics {unknown[0]}: there is no such metric; there are {', '.join(known)}")
+    if niqe_reference and asked and "niqe" not in asked:
+        raise UsageError(f"--niqe-reference is for niqe, which --metrics {','.join(asked)} leaves out")
     chosen = []
     for name in dict.fromkeys(asked or METRICS):
         metric = METRICS.get(name) or learned.load(name, device)
@@ -48,6 +51,8 @@ def choose_metrics(
 
 def _fitted(metric: Metric, manifest: Path) -> Metric:
     rows = read_manifest(manifest).train
+    if not rows:
+        raise ConfigError(f"manifest {manifest}: no row has split 'train', so there is nothing to fit niqe on")
     pristine = fit_niqe(read(row.path) for row in rows)
     about = f"BT.601 luma, no border cut, float64, fitted on the {len(rows):,} training pictures of {manifest}"
     return replace(metric, function=partial(metric.function, pristine=pristine), about=about)

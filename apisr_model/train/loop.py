@@ -83,6 +83,9 @@ def train(
         TrainingError: the loss is no longer finite.
         OSError: a checkpoint cannot be written; the last one is whole.
     """
+    if not manifest.train:
+        found = f"all {len(manifest.val):,} rows that were chosen have split 'val'"
+        raise ConfigError(f"manifest {manifest.path}: nothing to train on: {found}")
     settings, network, order = recipe.train, recipe.network, recipe.network.channel_order
     architecture = architectures.get(network.architecture)
     own = {**network.config, "scale": network.scale}

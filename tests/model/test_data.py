@@ -48,9 +48,14 @@ def test_what_is_no_condition_is_refused(tmp_path: Path, where: str) -> None:
         read_manifest(four_pictures(tmp_path), where)
 
 
-def test_a_manifest_without_rows_to_train_on_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none of its 4 rows has split 'train' where split = 'val'"):
-        read_manifest(four_pictures(tmp_path), "split = 'val'")
+def test_a_condition_that_leaves_no_row_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none of its 4 rows has split 'train' or 'val' where time_s > 9"):
+        read_manifest(four_pictures(tmp_path), "time_s > 9")
+
+
+def test_held_out_rows_alone_are_a_manifest(tmp_path: Path) -> None:
+    found = read_manifest(four_pictures(tmp_path), "split = 'val'")
+    assert ([row.name for row in found.val], found.train) == (["v.png"], ())
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])

@@ -56,6 +56,20 @@ def test_it_says_what_the_figures_are_of_and_writes_them(manifest: Path, weights
     assert "images/v.png" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
+def test_held_out_rows_alone_can_be_evaluated(manifest: Path) -> None:
+    status, told = evaluate(manifest, "--scale", "2", "--metrics", "psnr", "--where", "split = 'val'")
+    assert status == 0
+    assert "2 pictures" in told
+
+
+def test_a_reference_for_niqe_wants_niqe_and_training_pictures(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--niqe-reference is for niqe, which --metrics psnr,ssim leaves out"):
+        evaluate(manifest, "--scale", "2", "--metrics", "psnr, ssim", "--niqe-reference", manifest)
+    held_out = write_manifest(tmp_path / "v", {"v.png": picture(1)}, val=("v.png",))
+    with pytest.raises(ConfigError, match="no row has split 'train', so there is nothing to fit niqe on"):
+        evaluate(manifest, "--scale", "2", "--metrics", "niqe", "--niqe-reference", held_out)
+
+
 def test_two_runs_say_the_same(manifest: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         evaluate(manifest, "--scale", "2", "--metrics", OURS, "-o", tmp_path / name)

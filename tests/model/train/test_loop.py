@@ -86,6 +86,12 @@ def test_a_network_that_was_deleted_is_written_again_from_the_state(tmp_path: Pa
     assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
 
 
+def test_a_manifest_without_rows_to_train_on_is_refused(tmp_path: Path) -> None:
+    held_out = read_manifest(four_pictures(tmp_path), "split = 'val'")
+    with pytest.raises(ConfigError, match=r"manifest\.parquet: nothing to train on: all 1 rows"):
+        loop.train(tmp_path / "run", held_out, tiny())
+
+
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     losses: list[float] = []
     run(tmp_path, tiny(iterations=120), on_progress=lambda now: losses.append(now.loss))
