@@ -84,6 +84,11 @@ class Tiler:
         self._bytes_per_px: float | None = None
         self._limit_px = sys.maxsize
 
+    def settle(self, height: int, width: int) -> int:
+        """Keep to the tile size that a picture of this size gets now, whatever memory is free later; returns it."""
+        self._asked_px = self._asked_px or self._automatic(height, width)
+        return self._asked_px
+
     def tiles(self, rgb: Tensor, progress: Progress | None = None) -> Iterator[tuple[Tile, Tensor]]:
         """Each tile and its result (1, 3, scale * h, scale * w) of the kept part, float32 on the network's device.
 

@@ -66,6 +66,10 @@ class Upscaler:
         self.finish = finish
         self._tiler = Tiler(network, tile)
 
+    def settle_tile(self, width: int, height: int) -> int:
+        """Keep to the tile size that a picture of that size gets now; returns it, px, for another Upscaler to agree."""
+        return self._tiler.settle(height, width)
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) of the output for an input of that size."""
         wanted = self.finish

@@ -127,13 +127,12 @@ class VideoJob:
         self.network, self.path, self.options = network, source, options
         with ExitStack() as opening:
             self.source = opening.enter_context(opened(source, options))
-            self.upscaler = Upscaler(network, options.finish, options.tile)
             self.threshold = self._threshold()
             self.target = opening.enter_context(
                 Target(
                     self.source,
                     target,
-                    self.upscaler.size(*self.source.size),
+                    Upscaler(network, options.finish).size(*self.source.size),
                     options.encoding,
                     fingerprint=self._fingerprint(),
                     segment_frames=SEGMENT_FRAMES,
@@ -141,6 +140,9 @@ class VideoJob:
                     drop=options.drop,
                 )
             )
+            # Another tile size moves the seams, which a resumed video would show: what is free may have changed.
+            self.upscaler = Upscaler(network, options.finish, self.target.settled.get("tile_px", options.tile))
+            self.target.settle(tile_px=self.upscaler.settle_tile(*self.source.size))
             self._opened = opening.pop_all()
 
     def __enter__(self) -> Self:

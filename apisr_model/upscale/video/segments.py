@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,6 +88,7 @@ class Part:
     def __init__(self, target: Path, fingerprint: str, *, fresh: bool = False) -> None:
         self.folder = _folder_for(target)
         self.segments: list[Segment] = []
+        self.settled: dict[str, int] = {}
         self._fingerprint = fingerprint
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = filelock.FileLock(self.folder / _LOCK, thread_local=False)
@@ -105,6 +106,11 @@ class Part:
     def frames(self) -> int:
         """Pictures in whole segments."""
         return sum(segment.frames for segment in self.segments)
+
+    def settle(self, values: Mapping[str, int]) -> None:
+        """Keep values for the runs that go on from here."""
+        self.settled.update(values)
+        self._write_journal()
 
     def begin(self) -> SegmentFile:
         """The file of the next segment."""
@@ -159,7 +165,7 @@ class Part:
 
     def _take_over(self, *, is_fresh: bool) -> None:
         """Go on from what an earlier run left, as far as it is whole."""
-        left, fingerprint = self._read_journal()
+        left, fingerprint, settled = self._read_journal()
         if left and fingerprint != self._fingerprint and not is_fresh:
             raise UsageError(
                 f"{self.folder}: holds {sum(segment.frames for segment in left)} pictures of an unfinished run with "
@@ -171,22 +177,23 @@ class Part:
                 log.warning("%s: damaged; going on from before it", self.folder / segment.file)
                 break
             self.segments.append(segment)
+        self.settled = settled if self.segments else {}
         self._clear(keep={_JOURNAL, *(segment.file for segment in self.segments)})
         self._write_journal()
 
-    def _read_journal(self) -> tuple[list[Segment], str]:
+    def _read_journal(self) -> tuple[list[Segment], str, dict[str, int]]:
         try:
             journal = json.loads((self.folder / _JOURNAL).read_text("utf-8"))
-            return [Segment(**entry) for entry in journal["segments"]], journal["fingerprint"]
+            return [Segment(**entry) for entry in journal["segments"]], journal["fingerprint"], journal["settled"]
         except FileNotFoundError:
             pass
         except (ValueError, KeyError, TypeError):
             log.warning("%s: the journal is damaged; starting from the first picture", self.folder)
-        return [], self._fingerprint
+        return [], self._fingerprint, {}
 
     def _write_journal(self) -> None:
         segments = [asdict(segment) for segment in self.segments]
-        journal = {"fingerprint": self._fingerprint, "segments": segments}
+        journal = {"fingerprint": self._fingerprint, "settled": self.settled, "segments": segments}
         temporary = self.folder / f"{_JOURNAL}.tmp"
         with naming(temporary), temporary.open("w", encoding="utf-8") as out:
             json.dump(journal, out, indent=1)

@@ -97,6 +97,15 @@ class Target:
         self._context: VideoCodecContext | None = None
         self._in_segment = 0
 
+    @property
+    def settled(self) -> dict[str, int]:
+        """What the run that began this video settled for all of it."""
+        return dict(self._part.settled)
+
+    def settle(self, **values: int) -> None:
+        """Keep values for the runs that go on with this video."""
+        self._part.settle(values)
+
     def write(self, rgb: NDArray[np.uint8] | NDArray[np.uint16] | None, frame: "SourceFrame") -> None:
         """Encode the picture at the frame's time; None is the picture before, again.
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from apisr_data.errors import ResourceError, UsageError
 from apisr_model.errors import ContainerError
 from apisr_model.network import Network
-from apisr_model.upscale import upscale_video
+from apisr_model.upscale import memory, upscale_video
 from apisr_model.upscale.upscaler import Finish
 from apisr_model.upscale.video import job
 from apisr_model.upscale.video.encoders import Encoding
@@ -156,6 +156,24 @@ def test_what_stops_the_network_comes_out_and_the_next_run_goes_on(
     assert module.pictures == result.computed == (40 - result.resumed) // 2
     assert packets(tmp_path / "out.mkv") == packets(tmp_path / "whole.mkv")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_resumed_run_keeps_the_tile_size_whatever_memory_is_free(
+    tmp_path: Path, network: Network, module: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, sides = 10**9, []
+    monkeypatch.setattr(memory, "bytes_per_px", lambda *_: 1000.0)
+    monkeypatch.setattr(memory, "free_bytes", lambda *_: free)
+    source = twos(tmp_path / "in.mkv")
+    module.register_forward_pre_hook(lambda _, args: sides.append(tuple(args[0].shape[2:])))
+    module.fail_at = 15
+    with pytest.raises(RuntimeError):
+        run(network, source, tmp_path / "out.mkv")
+    free, module.fail_at = 4 * 1000 * 32**2, None
+    assert run(network, source, tmp_path / "out.mkv").resumed > 0
+    assert set(sides) == {(48, 64)}
+    run(network, source, tmp_path / "anew.mkv")
+    assert sides[-1] != (48, 64)
 
 
 def test_a_resumption_inside_a_hold_computes_its_drawing_again(
