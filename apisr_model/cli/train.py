@@ -159,17 +159,13 @@ def _interruption() -> Iterator[Event]:
 
 
 def _on(bars: "Bars") -> "Callable[[Progress], None]":
-    """Thousandths of the run as a bar; a line a validation."""
+    """Hundredths of the run as a bar; a line a validation."""
     from apisr_data.terminal import OUT
 
-    shown = 0.0
+    follow = bars.follow("train", "%")
 
     def progress(now: "Progress") -> None:
-        nonlocal shown
-        if not shown:
-            bars.begin("train", 100, "%")
-        bars.advance(100 * (now.fraction - shown))
-        shown = now.fraction
+        follow(100 * now.fraction, 100)
         if now.validation:
             told = f"step {now.step:,}: loss {now.loss:.4f}, {_told(now.validation)}"
             OUT.print(f"{told}; {now.samples_per_s:,.0f} crops/s, {now.seconds_left:,.0f} s left", markup=False)
