@@ -25,8 +25,8 @@ from apisr_model.errors import ShapeError
 _MEAN = 0.4488, 0.4371, 0.4040
 _TAIL_CHANNELS = 64
 _OVERLAP_PX = 32
-"""Its 16 blocks reach further, but weakly: of tiny2 with made-up weights on noise, a cut changes what lies 16 px from it by
-2.4/255, 24 px 0.16/255, 32 px 0.004/255. A multiple of the grid, with a margin for trained weights."""
+"""Its 16 blocks reach further, but weakly: of tiny2 with made-up weights on noise, a cut changes what lies 16 px away
+by 2.4/255, 24 px 0.16/255, 32 px 0.004/255. A multiple of the grid, with a margin for trained weights."""
 _WINDOW_TABLES = {
     "table_w": (1, 15, 15, 2),
     "table_sh": (1, 11, 11, 2),
