@@ -179,6 +179,8 @@ class Source:
             told.append(f"the decoder refused {damage.refused} damaged packets; the pictures around them may be wrong")
         if damage.restamped:
             told.append(f"{damage.restamped} frames without a usable time stamp were placed by the frame rate")
+        if damage.has_captions:
+            told.append("its closed captions (CEA-608, CEA-708) stand in the pictures' own data and are not kept")
         if damage.resized_s is not None:
             told.append(
                 f"the picture changes its size or format at {damage.resized_s:.1f} s; from there on it is scaled to "

@@ -39,6 +39,7 @@ class Damage:
     Attributes:
         refused: packets that the decoder refused.
         restamped: frames without a time stamp, or with one that did not lie after the frame before.
+        has_captions: frames carry closed captions (CEA-608, CEA-708) beside their pixels.
         resized_s: time of the first frame of another size or pixel format than the stream began with, s.
         end_s: end of the last frame, s from the stream's start.
         is_complete: the pass came to the end of the file.
@@ -46,6 +47,7 @@ class Damage:
 
     refused: int = 0
     restamped: int = 0
+    has_captions: bool = False
     resized_s: float | None = None
     end_s: float = 0.0
     is_complete: bool = False
@@ -139,6 +141,7 @@ class DecodedStream:
         vars(damage).update(vars(Damage()))
         previous: int | None = None
         for picture in self._decode(from_s, damage, threads or min(_MOST_THREADS, os.cpu_count() or 1)):
+            damage.has_captions |= "A53_CC" in picture.side_data
             previous = picture.pts = self._stamp(picture, previous, damage)
             damage.end_s = self.time_s(previous + self.frame_units)
             yield Timed(self._uniform(picture, damage), previous, picture.duration)

@@ -287,3 +287,21 @@ def test_cover_art_is_not_the_video(tmp_path, long_clip):
                 target.mux(packet)
     with Source(path, duration_s=0.2) as source:
         assert source.size == (96, 64)
+
+
+def test_closed_captions_are_missed_aloud(tmp_path):
+    """A message of H.264 (SEI, ATSC A/53) with one pair of bytes before every picture."""
+    said = b"\xb5\x00\x31GA94\x03" + bytes([0x41, 0xFF, 0xFC, 0x94, 0x20]) + b"\xff"
+    message = b"\x06\x04" + bytes([len(said)]) + said + b"\x80"
+
+    def captioned(_number, packet):
+        made = av.Packet(len(message).to_bytes(4, "big") + message + bytes(packet))
+        made.pts, made.dts, made.time_base, made.is_keyframe = packet.pts, packet.dts, packet.time_base, True
+        return made
+
+    plain = make(tmp_path / "plain.mkv", "libx264", frames=3, gop_size=1)
+    rewrite(plain, tmp_path / "captioned.mkv", captioned)
+    for name, is_told in (("plain", False), ("captioned", True)):
+        with Source(tmp_path / f"{name}.mkv", deinterlace="off") as source:
+            assert len(list(source.frames())) == 3
+            assert any("closed captions" in warning for warning in source.warnings) == is_told
