@@ -7,6 +7,7 @@ from apisr_data.colour.coding import to_frame
 from apisr_data.colour.description import ASSUMABLE_MATRICES, Codes, Colour, describe
 from apisr_data.colour.geometry import displayed_size, honoured_aspect
 from apisr_data.colour.luma import to_luma
+from apisr_data.colour.planes import samples
 from apisr_data.colour.rgb import Rgb16, to_rgb
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "describe",
     "displayed_size",
     "honoured_aspect",
+    "samples",
     "to_frame",
     "to_luma",
     "to_rgb",

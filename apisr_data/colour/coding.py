@@ -9,10 +9,10 @@ from typing import Any, Literal
 import av
 import cv2
 import numpy as np
-from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from apisr_data.colour.description import LUMA_WEIGHTS, Colour, is_rgb
+from apisr_data.colour.planes import samples
 from apisr_data.colour.rgb import Rgb16
 from apisr_data.images import Rgb
 
@@ -36,7 +36,7 @@ def to_frame(rgb: Rgb | Rgb16, colour: Colour, pixel_format: str) -> av.VideoFra
     planar, across, down = _planar(pixel_format)
     frame = av.VideoFrame(width, height, planar)
     depth = frame.format.components[0].bits
-    planes = [_samples(plane, depth) for plane in frame.planes]
+    planes = samples(frame)
     if is_rgb(planar):
         codes = _rounded(rgb, np.eye(3, 4) * (2**depth - 1) / np.iinfo(rgb.dtype).max, depth)
         for plane, channel in zip(planes, (1, 2, 0), strict=True):  # G, B, R
@@ -65,12 +65,6 @@ def _planar(pixel_format: str) -> tuple[str, int, int]:
     if (across, down) not in _SUBSAMPLINGS:
         raise ValueError(f"pixel format {pixel_format}: only 4:2:0, 4:2:2 and 4:4:4 are written")
     return f"yuv{_SUBSAMPLINGS[across, down]}p{suffix}", across, down
-
-
-def _samples(plane: VideoPlane, depth: int) -> NDArray[Any]:
-    """The plane's memory as (h, w), without the padding."""
-    words: NDArray[Any] = np.frombuffer(plane, np.uint8 if depth <= 8 else np.dtype("<u2"))  # type: ignore[call-overload]
-    return words.reshape(plane.height, -1)[:, : plane.width]
 
 
 def _matrix(colour: Colour, depth: int) -> NDArray[np.float64]:

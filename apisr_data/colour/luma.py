@@ -1,7 +1,7 @@
 """Decoded frame -> full-range luma."""
 
 import functools
-from typing import Any, cast
+from typing import cast
 
 import av
 import cv2
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apisr_data.colour.description import LUMA_WEIGHTS, Colour
+from apisr_data.colour.planes import samples
 from apisr_data.colour.rgb import to_rgb
 from apisr_data.images import Luma
 
@@ -23,12 +24,9 @@ def to_luma(frame: av.VideoFrame, colour: Colour) -> Luma:
         rgb = to_rgb(frame, colour, size=(frame.width, frame.height))
         weights = LUMA_WEIGHTS.get(colour.matrix, LUMA_WEIGHTS["bt709"])
         return cast(Luma, cv2.transform(rgb, np.array([weights], np.float32)))
-    plane = frame.planes[0]
-    word = "u1" if depth == 8 else ">u2" if frame.format.is_big_endian else "<u2"
-    samples: NDArray[Any] = np.frombuffer(plane, word)  # type: ignore[call-overload]
-    samples = samples.reshape(plane.height, -1)[:, : plane.width]
-    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    return cast(Luma, cv2.LUT(samples, _to_full_range(depth, colour.range)))  # 1.3 ms for 1080p
+    coded = samples(frame)[0]
+    coded = coded.astype(coded.dtype.newbyteorder("="), copy=False)
+    return cast(Luma, cv2.LUT(coded, _to_full_range(depth, colour.range)))  # 1.3 ms for 1080p
 
 
 @functools.cache

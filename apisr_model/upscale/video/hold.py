@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from apisr_data.colour import samples
+
 BLOCK_PX = 8
 
 # Levels of 8-bit samples. docs/experiments.md: with 4, no frame that was held wrongly differed by more than 4.6 levels
@@ -81,12 +83,11 @@ class _Coded:
         self._levels = 1 << depth - 8  # of a sample, to one of 8 bits
         self._planes: Planes = []
         self._blocks_px: list[tuple[int, int]] = []
-        word = "u1" if depth == 8 else ">u2" if frame.format.is_big_endian else "<u2"
-        for plane in frame.planes:
-            samples: NDArray[Any] = np.frombuffer(plane, word).reshape(plane.height, -1)[:, : plane.width]  # type: ignore[call-overload]
-            self._planes.append(samples.astype(samples.dtype.newbyteorder("="), copy=True))
-            wide, high = BLOCK_PX * plane.width // frame.width, BLOCK_PX * plane.height // frame.height
-            self._blocks_px.append((min(max(wide, 1), plane.width), min(max(high, 1), plane.height)))
+        for plane in samples(frame):
+            self._planes.append(plane.astype(plane.dtype.newbyteorder("="), copy=True))
+            height, width = plane.shape
+            wide, high = BLOCK_PX * width // frame.width, BLOCK_PX * height // frame.height
+            self._blocks_px.append((min(max(wide, 1), width), min(max(high, 1), height)))
 
     def is_like(self, other: "_Coded") -> bool:
         """Whether the two can be compared."""
