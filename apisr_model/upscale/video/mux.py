@@ -26,6 +26,7 @@ _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATI
 _OF_THE_CONTAINER = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _INTERLEAVED_S = 60  # packets of one time lie closer together in any file
 _ASPECT_ROUNDING = 0.01  # of a display size in whole pixels
+_HEARD_S = 0.04  # sound that is off by less is not noticed
 _TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
 
 
@@ -63,17 +64,20 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
             pictures.metadata["title"] = pictures.metadata.get("title", "") + matroska.ROOM
         encoded = _pictures(part, pictures, coded.time_base, stretch.origin)
         picture = next(encoded, None)
+        begins = {position: part.shown()[0] * coded.time_base - stretch.origin}
         for packet in _copied_packets(source, copies, stretch, step=1 if plan.format in MP4 else 0):
             while picture is not None and _due(picture) <= _due(packet):
                 out.mux(picture)
                 picture = next(encoded, None)
+            if packet.stream.type == "audio" and packet.pts is not None:
+                begins.setdefault(packet.stream.index, packet.pts * packet.time_base)
             out.mux(packet)
         while picture is not None:
             out.mux(picture)
             picture = next(encoded, None)
     if has_display_size:
         matroska.set_display_size(path, position, coded.size, coded.sample_aspect_ratio)
-    _check(path, position, part.shown(), coded)
+    _check(path, position, part.shown(), begins, coded)
 
 
 def _open_target(path: Path, container: str) -> OutputContainer:
@@ -193,12 +197,23 @@ def _is_within(packet: "av.Packet[Any]", start: Fraction, end: Fraction | None, 
     return stream.type != "video" or has_begun or packet.is_keyframe
 
 
-def _check(path: Path, position: int, shown: list[int], coded: Coded) -> None:
-    """See that the file holds every picture at its time, to one tick of its own clock, and in its shape."""
+def _check(path: Path, position: int, shown: list[int], begins: Mapping[int, Fraction], coded: Coded) -> None:
+    """See that the file holds every picture at its time, to one tick of its own clock, and in its shape.
+
+    `begins` is where the pictures and each sound were to begin, s. A container may move all of them; where it moved one
+    against another, a player still shows the file, so that is a warning.
+    """
+    found: list[int] = []
+    first: dict[int, Fraction] = {}
     with open_source(path) as written:
         stream = written.streams[position]
         assert isinstance(stream, VideoStream)
-        found = sorted(p.pts for p in written.demux(stream) if p.size and p.pts is not None)
+        for packet in written.demux([written.streams[index] for index in begins]):
+            if packet.size and packet.pts is not None:
+                first.setdefault(packet.stream.index, packet.pts * packet.time_base)
+                if packet.stream.index == position:
+                    found.append(packet.pts)
+        found.sort()
         tick = Fraction(stream.time_base or 1)
         aspect = stream.sample_aspect_ratio or Fraction(1)
     if abs(aspect / coded.sample_aspect_ratio - 1) > _ASPECT_ROUNDING:
@@ -211,3 +226,8 @@ def _check(path: Path, position: int, shown: list[int], coded: Coded) -> None:
         drift = (pts - found[0]) * tick - (wanted - shown[0]) * coded.time_base
         if abs(drift) > tick:
             raise ContainerError(f"{path}: moved a picture by {float(drift):.4f} s; choose another container")
+    moved = found[0] * tick - begins[position]
+    for index in begins.keys() & first.keys() - {position}:
+        late_s = float(moved - (first[index] - begins[index]))
+        if abs(late_s) > _HEARD_S:
+            log.warning("%s: the pictures are %.3f s late against sound %d", path, late_s, index)

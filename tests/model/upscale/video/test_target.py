@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from apisr_data.errors import UsageError, VideoError
-from apisr_model.upscale.video import segments
+from apisr_model.upscale.video import mux, segments
 from apisr_model.upscale.video.encoders import Encoding
 from apisr_model.upscale.video.source import Source
 from apisr_model.upscale.video.target import Target
@@ -200,6 +200,20 @@ def test_a_disk_that_fills_while_joining_keeps_what_is_encoded(source, tmp_path,
         assert made.frames_done == 20
         made.finish()
     assert len(shown(tmp_path / "out.mkv")) == 20
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_pictures_that_moved_against_the_sound_are_told(tmp_path, monkeypatch, caplog, suffix):
+    source, pictures = film(tmp_path / "in.mp4", sounds=[("aac", "jpn")]), mux._pictures
+
+    def late(part, stream, time_base, origin):
+        return pictures(part, stream, time_base, origin - Fraction(1, 2))
+
+    upscaled(source, tmp_path / f"out.{suffix}")
+    assert "against sound" not in caplog.text
+    monkeypatch.setattr(mux, "_pictures", late)
+    upscaled(source, tmp_path / f"late.{suffix}")
+    assert "the pictures are 0.500 s late against sound 1" in caplog.text
 
 
 def test_a_source_that_changes_meanwhile_is_an_error(source, tmp_path):
