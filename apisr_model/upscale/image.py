@@ -1,5 +1,6 @@
 """Arrays and pictures through a network, with what surrounds colour: transparency and grey."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,10 @@ from apisr_model.upscale.tiles import Progress
 from apisr_model.upscale.upscaler import Finish, Upscaler
 
 PLAIN = Finish()
+_PLANES_BYTES = 12
+"""Of a finish, for each output px: three planes in floats at one time, channel by channel."""
+_LOADED_BYTES = 10
+"""Of a finish, for each px of the network's result: one channel copied, in floats, and divided."""
 _FLAT_PX = 5  # side of the neighbourhood that is all opaque, or all clear
 
 
@@ -65,15 +70,27 @@ def upscale_picture(upscaler: Upscaler, picture: Picture, progress: Progress | N
 
 def _check_memory(upscaler: Upscaler, picture: Picture) -> None:
     width, height = upscaler.size(*picture.size)
-    scale, channels = upscaler.network.scale, 1 if picture.is_grey else 3
-    needed = width * height * picture.colour.itemsize * (channels + 1)
-    if (width, height) != (picture.size[0] * scale, picture.size[1] * scale):
-        needed += 2 * picture.colour.size * scale**2  # the network's own result, 16 bits
+    needed = _needed_bytes(upscaler, picture)
     if needed > (free := memory.free_bytes("cpu")):
         raise ResourceError(
             f"a result of {width}x{height} px needs {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB is "
             "free; a smaller --scale or fewer programs beside it may help"
         )
+
+
+def _needed_bytes(upscaler: Upscaler, picture: Picture) -> int:
+    """What the arrays of a whole picture take at their most; tiles count for themselves."""
+    width, height = upscaler.size(*picture.size)
+    px, sample = width * height, picture.colour.itemsize
+    channels = 1 if picture.is_grey else 3
+    needed = px * sample * channels
+    if picture.alpha is not None:
+        needed += 4 * px * sample  # its result, its plain resize, where it is flat, and their mix
+    if not upscaler.is_plain(*picture.size):
+        network_px = math.prod(picture.size) * upscaler.network.scale**2
+        needed += 2 * network_px * channels  # the network's own result, 16 bits
+        needed += max(_PLANES_BYTES * px, _LOADED_BYTES * network_px)
+    return needed
 
 
 def _upscale_alpha(upscaler: Upscaler, alpha: Channel) -> Channel:

@@ -171,13 +171,23 @@ class Tiler:
         if max(height, width) <= self._floor:
             return self._floor
         if self._bytes_per_px is None:
-            self._bytes_per_px = memory.bytes_per_px(self.network, self._floor)
+            self._bytes_per_px = self._measure()
         kind = torch.device(self.network.device).type
         fitting_px = memory.free_bytes(self.network.device) * _SHARE.get(kind, _SHARE_ELSEWHERE) / self._bytes_per_px
         largest = _LARGEST_PX.get(kind, _LARGEST_ELSEWHERE_PX)
         if height * width <= min(fitting_px, largest**2):
             return max(height, width)
         return self._on_grid(min(largest, math.sqrt(fitting_px)))
+
+    def _measure(self) -> float:
+        """Bytes that the network takes for each input px; infinity where memory runs out at the smallest tile."""
+        try:
+            return memory.bytes_per_px(self.network, self._floor)
+        except Exception as error:
+            if not memory.has_run_out(error):
+                raise
+        memory.release(self.network.device)  # out of the handler, as in `tiles`
+        return math.inf
 
     def _cut(self, rows: tuple[int, int], columns: tuple[int, int], rgb: Tensor, tile_px: int) -> list[Tile]:
         """Tiles of at most `tile_px` that keep these rows and columns, in reading order."""
@@ -201,19 +211,6 @@ class Tiler:
             Span(origin, min(origin + length, side), *kept)
             for origin, kept in zip(origins, pairwise(cuts), strict=True)
         ]
-
-
-def run(network: Network, rgb: Tensor, tile_px: int | None = None, progress: Progress | None = None) -> Tensor:
-    """`rgb` (1, 3, h, w), float in [0, 1], uint8 or uint16 -> (1, 3, scale * h, scale * w) float32 on the CPU.
-
-    Raises:
-        ShapeError, ResourceError, WeightsError: as `Tiler.tiles`.
-    """
-    height, width = _size(rgb)
-    output = torch.empty(1, 3, height * network.scale, width * network.scale)
-    for tile, result in Tiler(network, tile_px).tiles(rgb, progress):
-        output[:, :, *scaled(tile.kept, network.scale)] = result.cpu()
-    return output
 
 
 def scaled(kept: tuple[slice, slice], scale: int) -> tuple[slice, slice]:

@@ -80,6 +80,11 @@ class Upscaler:
         scale = wanted.scale or self.network.scale
         return max(1, round(width * scale)), max(1, round(height * scale))
 
+    def is_plain(self, width: int, height: int) -> bool:
+        """Whether the network's own result is what was asked for, for an input of that size."""
+        is_its_size = self.size(width, height) == (width * self.network.scale, height * self.network.scale)
+        return is_its_size and self.finish.strength == 1 and not self.finish.match_colour
+
     def __call__(self, rgb: Pixels, progress: Progress | None = None) -> Pixels:
         """RGB (h, w, 3) or grey (h, w) of 8 or 16 bits -> the same at `size`; RGB without colour stays so exactly.
 
@@ -94,8 +99,7 @@ class Upscaler:
         channels = rgb[..., None] if rgb.ndim == 2 else rgb[..., :1] if is_grey else rgb
         height, width = rgb.shape[:2]
         size = self.size(width, height)
-        is_plain = size == (width * self.network.scale, height * self.network.scale)
-        is_plain = is_plain and self.finish.strength == 1 and not self.finish.match_colour
+        is_plain = self.is_plain(width, height)
         result = self._through_network(channels, rgb.dtype if is_plain else np.dtype(np.uint16), progress)
         if not is_plain:
             result = self._finish(channels, result, size)

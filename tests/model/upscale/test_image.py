@@ -84,6 +84,15 @@ def test_a_result_beyond_the_memory_is_refused_before_work(monkeypatch: pytest.M
         upscale_picture(Upscaler(Network(module, "none", 4)), Picture(np.zeros((100, 100, 3), np.uint8)))
 
 
+@pytest.mark.parametrize("finish", [Finish(strength=0.5), Finish(match_colour=True), Finish(scale=4.01)], ids=str)
+def test_what_a_finish_takes_counts_too(monkeypatch: pytest.MonkeyPatch, finish: Finish) -> None:
+    picture = Picture(np.zeros((100, 100, 3), np.uint8))
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 400 * 400 * 3 * 4)  # of the result's planes in floats
+    assert upscale_picture(Upscaler(enlarging(4), tile=64), picture).size == (400, 400)
+    with pytest.raises(ResourceError, match="px needs"):
+        upscale_picture(Upscaler(enlarging(4), finish, tile=64), picture)
+
+
 def test_the_network_runs_without_keeping_gradients() -> None:
     seen = []
 

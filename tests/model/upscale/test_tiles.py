@@ -15,6 +15,14 @@ from apisr_model.upscale import memory, tiles
 from tests.model.upscale.networks import convolutions, enlarging, ramp
 
 
+def _run(network: Network, rgb: Tensor, tile_px: int | None = None, progress: tiles.Progress | None = None) -> Tensor:
+    """The results of all tiles, each where it belongs."""
+    output = torch.full((1, 3, rgb.shape[2] * network.scale, rgb.shape[3] * network.scale), torch.nan)
+    for tile, result in tiles.Tiler(network, tile_px).tiles(rgb, progress):
+        output[:, :, *tiles.scaled(tile.kept, network.scale)] = result
+    return output
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     height=st.integers(1, 70),
@@ -25,7 +33,7 @@ from tests.model.upscale.networks import convolutions, enlarging, ramp
 )
 def test_tiles_give_what_the_whole_picture_gives(height: int, width: int, tile_px: int, grid: int, scale: int) -> None:
     network, rgb = convolutions(scale, grid), ramp(height, width)
-    assert torch.allclose(tiles.run(network, rgb, tile_px), network(rgb), atol=1e-5)
+    assert torch.allclose(_run(network, rgb, tile_px), network(rgb), atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,7 +55,7 @@ def test_kept_parts_cover_every_pixel_once_with_their_overlap_around(
 @pytest.mark.parametrize(("dtype", "top"), [(torch.uint8, 255), (torch.uint16, 65535)])
 def test_integer_pixels_count_from_zero_to_one(dtype: torch.dtype, top: int) -> None:
     levels = torch.arange(12, dtype=torch.int32).mul(top // 11).to(dtype).reshape(1, 3, 2, 2)
-    assert torch.allclose(tiles.run(enlarging(1), levels), levels.float() / top)
+    assert torch.allclose(_run(enlarging(1), levels), levels.float() / top)
 
 
 class _LittleMemory(nn.Module):
@@ -90,21 +98,40 @@ def test_a_tile_that_ran_out_of_memory_is_computed_again_smaller(
 ) -> None:
     network, rgb = convolutions(2), ramp(70, 53)
     little = dataclasses.replace(network, module=_LittleMemory(network, largest_px, failing, error))
-    assert torch.allclose(tiles.run(little, rgb, tile_px), network(rgb), atol=1e-5)
+    assert torch.allclose(_run(little, rgb, tile_px), network(rgb), atol=1e-5)
 
 
-def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said() -> None:
+@pytest.mark.parametrize("tile_px", [32, None])
+def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said(tile_px: int | None) -> None:
     network = convolutions()
     none = dataclasses.replace(network, module=_LittleMemory(network, 3, frozenset(), MemoryError()))
     with pytest.raises(ResourceError, match="even for a tile of 9 px, the smallest"):
-        tiles.run(none, ramp(64, 64), 32)
+        _run(none, ramp(64, 64), tile_px)
+
+
+def test_memory_that_runs_out_while_it_is_measured_makes_small_tiles() -> None:
+    network, rgb = convolutions(1), ramp(40, 40)
+    first = dataclasses.replace(network, module=_FailingOnce(network))
+    assert torch.allclose(_run(first, rgb), network(rgb), atol=1e-5)
+
+
+class _FailingOnce(nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.module, self.has_failed = network.module, False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.has_failed:
+            self.has_failed = True
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return self.module(x)
 
 
 def test_another_failure_of_the_network_is_not_taken_for_little_memory() -> None:
     network = convolutions()
     broken = dataclasses.replace(network, module=_LittleMemory(network, 3, frozenset(), RuntimeError("broken")))
     with pytest.raises(RuntimeError, match="broken"):
-        tiles.run(broken, ramp(64, 64), 32)
+        _run(broken, ramp(64, 64), 32)
 
 
 def test_a_size_that_failed_is_not_tried_again_on_the_next_picture() -> None:
@@ -168,24 +195,24 @@ class _Overflowing(nn.Module):
 def test_what_overflows_in_low_precision_is_computed_in_float32() -> None:
     network = Network(_Overflowing(always=False), "overflowing", 1, dtype=torch.bfloat16)
     rgb = ramp(20, 20)
-    assert torch.equal(tiles.run(network, rgb), rgb)
+    assert torch.equal(_run(network, rgb), rgb)
 
 
 def test_a_result_that_is_not_finite_is_refused_by_name() -> None:
     network = Network(_Overflowing(always=True), "overflowing", 1, origin="some.pth")
     with pytest.raises(WeightsError, match=r"some\.pth.*at x 0, y 0.*not finite"):
-        tiles.run(network, ramp(20, 20))
+        _run(network, ramp(20, 20))
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 3, 4, 4), (1, 1, 4, 4), (1, 3, 0, 4)], ids=str)
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"\(1, 3, h, w\)"):
-        tiles.run(enlarging(), torch.zeros(shape))
+        list(tiles.Tiler(enlarging()).tiles(torch.zeros(shape)))
 
 
 def test_progress_counts_every_pixel() -> None:
     told: list[tuple[int, int]] = []
-    tiles.run(convolutions(), ramp(50, 40), 20, lambda done, total: told.append((done, total)))
+    _run(convolutions(), ramp(50, 40), 20, lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1] == (2000, 2000)
 
