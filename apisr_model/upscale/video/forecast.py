@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -180,12 +181,13 @@ def _held_share(runs: list[list[SourceFrame]], threshold: float | None) -> float
 
 def _decode_seconds(source: Source, threshold: float | None) -> float:
     """Seconds to decode a frame and compare it with the one computed last; opening and the first frame apart."""
-    decision, frames = holds.Holds(threshold), source.frames()
-    if next(frames, None) is None:
-        return 0.0
-    begun = time.monotonic()
-    count = sum(1 for frame in islice(frames, _DECODED_FRAMES) if decision.is_held(frame.decoded) in (True, False))
-    return (time.monotonic() - begun) / max(count, 1)
+    decision = holds.Holds(threshold)
+    with closing(source.frames()) as frames:
+        if next(frames, None) is None:
+            return 0.0
+        begun = time.monotonic()
+        count = sum(1 for frame in islice(frames, _DECODED_FRAMES) if decision.is_held(frame.decoded) in (True, False))
+        return (time.monotonic() - begun) / max(count, 1)
 
 
 def _encode_seconds(job: VideoJob) -> float:
