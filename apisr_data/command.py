@@ -1,6 +1,7 @@
 """What both command lines do around a command: errors become one line and an exit status."""
 
 import errno
+import io
 import signal
 import sys
 from typing import NoReturn
@@ -36,6 +37,9 @@ def run(app: typer.Typer, *, kept: str) -> NoReturn:
     `kept` is what an interruption and a full disk add: what is kept, and how to go on.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal's encoding cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
     except UsageError as error:
@@ -44,6 +48,8 @@ def run(app: typer.Typer, *, kept: str) -> NoReturn:
         status = _fail(error, 1)
     except KeyboardInterrupt:
         status = 130
+    except MemoryError:
+        status = _fail("memory ran out; close other programs, or give less at a time", 1)
     except OSError as error:
         status = _fail(f"{error}; {kept}" if error.errno == errno.ENOSPC else error, 1)
     except Exception as error:

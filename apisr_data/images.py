@@ -34,7 +34,15 @@ Kernel = Literal["lanczos", "area", "paper"]
 # Pillow's level 1 59 ms, 1.04 MB; PyAV's with `up` 29 ms, 1.05 MB. Rows filtered by `up` also decode fastest (15 ms).
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 
-_BROKEN_FILE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_BROKEN_FILE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    RuntimeError,  # the AVIF decoder's
+    Image.DecompressionBombError,
+)
 
 
 class Picture(Protocol):

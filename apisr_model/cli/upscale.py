@@ -197,13 +197,17 @@ def upscale(
 
 def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, label: str | None, bars: "Bars") -> str:
     """Upscale one picture file and, where there is a `label`, draw before and after; returns what it became."""
+    from apisr_data.errors import ImageError
     from apisr_model.upscale import picture, picture_formats
     from apisr_model.upscale.image import upscale_picture
 
     assert job.format is not None
     read = picture.read(job.source)
     size = upscaler.size(*read.size)
-    picture_formats.check(job.format, size, quality)
+    try:
+        picture_formats.check(job.format, size, quality)
+    except ImageError as error:
+        raise ImageError(f"{job.source}: {error}") from None
     result = upscale_picture(upscaler, read, bars.follow(job.source.name, "px"))
     picture_formats.write(result, job.target, job.format, quality)
     told = f"{read.size[0]}x{read.size[1]} -> {size[0]}x{size[1]}"

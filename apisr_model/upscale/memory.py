@@ -28,6 +28,7 @@ _SAID = (
     "bad allocation",
     "alloc_failed",  # cuBLAS, cuDNN
     "failed to allocate memory",  # ONNX Runtime
+    "could not create a primitive",  # oneDNN, which says so of its buffers
 )
 
 

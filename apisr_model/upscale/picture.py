@@ -29,7 +29,15 @@ _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; sizes and offsets are the old file's own.
 KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _OLD_SIZE_TAGS = (0xA002, 0xA003, 0xA005)  # PixelXDimension, PixelYDimension, and a pointer into the old file
-_BROKEN_FILE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_BROKEN_FILE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    RuntimeError,  # the AVIF decoder's
+    Image.DecompressionBombError,
+)
 
 Channel = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -94,11 +102,13 @@ def read(path: Path) -> Picture:
 
 
 def _read(image: ImageFile.ImageFile, path: Path) -> Picture:
-    rawmodes = [str(tile[3]) for tile in image.tile]  # gone once it is loaded, which getting EXIF may do
-    orientation = _exif(image).get(_ORIENTATION, 1)
+    rawmodes = [str(tile[3]) for tile in image.tile]  # gone once it is loaded
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
-    image.load()
+    orientation = 1 if tags is None else int(tags.get(_ORIENTATION, 1))  # gone too: Pillow turns TIFF by itself
+    image.load()  # before EXIF: of a PNG that loads the pixels too, and what is wrong with them would go unsaid
     exif = _kept(_exif(image))
+    if tags is None:
+        orientation = _exif(image).get(_ORIENTATION, 1)
     if tags is not None and set(tags.get(_BITS, ())) == {16} and image.mode in ("RGB", "RGBA", "I;16", "I;16B"):
         colour, alpha = _deep_tiff(path, tags, orientation)
         orientation = 1

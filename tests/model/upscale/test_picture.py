@@ -314,3 +314,22 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 @pytest.fixture(autouse=True)
 def _warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
+
+
+@pytest.mark.parametrize(("suffix", "least_refused"), [(".png", 26), (".avif", 1)])  # every PNG has checksums
+def test_damaged_pixels_are_refused_by_name(tmp_path: Path, suffix: str, least_refused: int) -> None:
+    path = tmp_path / f"damaged{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    told = []
+    coded = whole.rfind(b"mdat") + 4 if suffix == ".avif" else len(whole) // 4
+    step = 1 if suffix == ".avif" else len(whole) // 40
+    for place in range(coded, coded + 30 * step, step):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
+        try:
+            read(path)
+        except ImageError as error:
+            told.append(str(error))
+    assert len(told) >= least_refused
+    assert all(message.startswith(f"{path}: ") for message in told)
