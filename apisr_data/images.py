@@ -34,7 +34,7 @@ Kernel = Literal["lanczos", "area", "paper"]
 # Pillow's level 1 59 ms, 1.04 MB; PyAV's with `up` 29 ms, 1.05 MB. Rows filtered by `up` also decode fastest (15 ms).
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
 
-_BROKEN_FILE_ERRORS = (
+BROKEN_FILE_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -43,6 +43,7 @@ _BROKEN_FILE_ERRORS = (
     RuntimeError,  # the AVIF decoder's
     Image.DecompressionBombError,
 )
+"""What Pillow and its decoders raise of a file that is damaged or no picture."""
 
 
 class Picture(Protocol):
@@ -96,7 +97,7 @@ def read(path: Path) -> Rgb:
             with Image.open(path) as image:
                 image.load()
                 return _upright_srgb(image)
-    except _BROKEN_FILE_ERRORS as error:
+    except BROKEN_FILE_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         reason = "not a picture that can be read" if isinstance(error, UnidentifiedImageError) else reason
         raise ImageError(f"{path}: {reason}") from None

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,15 +28,6 @@ _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; sizes and offsets are the old file's own.
 KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _OLD_SIZE_TAGS = (0xA002, 0xA003, 0xA005)  # PixelXDimension, PixelYDimension, and a pointer into the old file
-_BROKEN_FILE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    RuntimeError,  # the AVIF decoder's
-    Image.DecompressionBombError,
-)
 
 Channel = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -74,7 +64,7 @@ def identify(path: Path) -> str | None:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=READABLE) as image:
             return image.format
-    except _BROKEN_FILE_ERRORS:
+    except images.BROKEN_FILE_ERRORS:
         return None
 
 
@@ -95,7 +85,7 @@ def read(path: Path) -> Picture:
             return _read(image, path)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
-    except _BROKEN_FILE_ERRORS as error:
+    except images.BROKEN_FILE_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         reason = "not a picture that can be read" if isinstance(error, UnidentifiedImageError) else reason
         raise ImageError(f"{path}: {reason}") from None
@@ -195,7 +185,7 @@ def _repeated(grey: NDArray[Any]) -> NDArray[Any]:
 def _exif(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
-    except _BROKEN_FILE_ERRORS:  # no pixel depends on it
+    except images.BROKEN_FILE_ERRORS:  # no pixel depends on it
         return Image.Exif()
 
 
@@ -210,7 +200,7 @@ def _kept(exif: Image.Exif) -> Image.Exif | None:
             if content:
                 kept.get_ifd(ifd).update(content)
         return kept if len(kept.tobytes()) > len(Image.Exif().tobytes()) else None
-    except (*_BROKEN_FILE_ERRORS, TypeError, OverflowError):  # values that no standard allows
+    except (*images.BROKEN_FILE_ERRORS, TypeError, OverflowError):  # values that no standard allows
         log.warning("EXIF that cannot be written again is left out")
         return None
 

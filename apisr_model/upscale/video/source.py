@@ -177,6 +177,8 @@ class Source:
         damage, told = self._damage, list(self._opening_warnings)
         if damage.refused:
             told.append(f"the decoder refused {damage.refused} damaged packets; the pictures around them may be wrong")
+        if damage.corrupt:
+            told.append(f"the decoder marks {damage.corrupt} frames as damaged")
         if damage.restamped:
             told.append(f"{damage.restamped} frames without a usable time stamp were placed by the frame rate")
         if damage.has_captions:

@@ -38,6 +38,7 @@ class Damage:
 
     Attributes:
         refused: packets that the decoder refused.
+        corrupt: frames that the decoder shows and marks as damaged.
         restamped: frames without a time stamp, or with one that did not lie after the frame before.
         has_captions: frames carry closed captions (CEA-608, CEA-708) beside their pixels.
         resized_s: time of the first frame of another size or pixel format than the stream began with, s.
@@ -46,6 +47,7 @@ class Damage:
     """
 
     refused: int = 0
+    corrupt: int = 0
     restamped: int = 0
     has_captions: bool = False
     resized_s: float | None = None
@@ -141,6 +143,7 @@ class DecodedStream:
         vars(damage).update(vars(Damage()))
         previous: int | None = None
         for picture in self._decode(from_s, damage, threads or min(_MOST_THREADS, os.cpu_count() or 1)):
+            damage.corrupt += picture.is_corrupt
             damage.has_captions |= "A53_CC" in picture.side_data
             previous = picture.pts = self._stamp(picture, previous, damage)
             damage.end_s = self.time_s(previous + self.frame_units)

@@ -176,6 +176,20 @@ def test_a_truncated_file_gives_what_can_be_decoded_and_says_so(tmp_path, long_c
     assert sum(whole[pts] == data for pts, data in frames) >= len(frames) - 1
 
 
+def test_frames_that_are_shown_damaged_are_told(tmp_path, long_clip):
+    def damage(number, packet):
+        if number not in (40, 100):
+            return packet
+        data = bytes(packet)
+        broken = av.Packet(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+        broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+        return broken
+
+    with Source(rewrite(long_clip, tmp_path / "a.mkv", damage)) as source:
+        shown(source)
+        assert any("frames as damaged" in warning for warning in source.warnings)
+
+
 def test_damaged_packets_are_passed_over_and_counted(tmp_path, long_clip):
     def damage(number, packet):
         if number not in (40, 100):
