@@ -132,7 +132,7 @@ def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
         f"{train.minutes:g} min" if train.minutes else "",
     ]
     pictures = f"{len(rows.train):,} pictures to train, {len(rows.val):,} to validate"
-    work = f"{train.batch} crops of {train.crop_px} px a step, for {' or '.join(filter(None, ends))}"
+    work = f"{train.batch} crops of {settings.data.crop_px} px a step, for {' or '.join(filter(None, ends))}"
     OUT.print(f"{network.architecture} {network.scale}x on {device}: {pictures}; {work}", markup=False)
     if not rows.val:
         ERR.print("  warning: no row has split 'val', so nothing tells how good the network is", style="yellow")

@@ -90,7 +90,7 @@ def train(
     architecture = architectures.get(network.architecture)
     own = {**network.config, "scale": network.scale}
     config = architectures.configure(network.architecture, variant=network.variant, **own)
-    _check_crops(settings, network.scale * architecture.multiple_of(config))
+    _check_crops(recipe, network.scale * architecture.multiple_of(config))
 
     torch.manual_seed(settings.seed)
     module = architecture.build(config).to(device)
@@ -104,9 +104,9 @@ def train(
         learner.restore(content)
 
     degradation = Degradation(recipe.degradation, network.scale)
-    pairs = Pairs(manifest.train, degradation, crop_px=settings.crop_px, seed=settings.seed)
-    val_pairs = Pairs(manifest.val, degradation, crop_px=settings.val_crop_px, seed=settings.seed, augment=False)
-    val_images = min(len(manifest.val), settings.val_images)
+    pairs = Pairs(manifest.train, degradation, crop_px=recipe.data.crop_px, seed=settings.seed)
+    val_pairs = Pairs(manifest.val, degradation, crop_px=recipe.validation.crop_px, seed=settings.seed, augment=False)
+    val_images = min(len(manifest.val), recipe.validation.images)
     validation: Validation | None = None
 
     def keep() -> Validation | None:
@@ -159,10 +159,10 @@ def learning_rate(settings: TrainSettings, step: int, fraction: float) -> float:
     return settings.learning_rate * rise * (1 + math.cos(math.pi * fraction)) / 2
 
 
-def _check_crops(settings: TrainSettings, multiple_of: int) -> None:
-    for name, side in (("crop_px", settings.crop_px), ("val_crop_px", settings.val_crop_px)):
+def _check_crops(recipe: TrainRecipe, multiple_of: int) -> None:
+    for name, side in (("data", recipe.data.crop_px), ("validation", recipe.validation.crop_px)):
         if side % multiple_of:
-            raise ConfigError(f"recipe: train.{name} = {side}: this network takes multiples of {multiple_of}")
+            raise ConfigError(f"recipe: {name}.crop_px = {side}: this network takes multiples of {multiple_of}")
 
 
 def _fraction(settings: TrainSettings, learner: Learner) -> float:

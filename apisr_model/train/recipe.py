@@ -1,14 +1,17 @@
 """What a training run is made of, as strict frozen models; recipes in TOML."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from apisr_data.config import Settings
 from apisr_model.degrade import DegradationConfig
+from apisr_model.losses.perceptual import PerceptualConfig
 from apisr_model.network import ChannelOrder
+from apisr_model.targets import TargetConfig
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class NetworkSettings(Settings):
@@ -25,6 +28,36 @@ class NetworkSettings(Settings):
     """What the network is fed; APISR's own were trained on bgr, and go on from there only so."""
 
 
+class DataSettings(Settings):
+    """How pictures become pairs."""
+
+    crop_px: int = Field(default=256, ge=8)
+    """Side of the high-resolution crops."""
+    crops: int = Field(default=1, ge=1)
+    """Pairs that are cut from each frame that is degraded; they reach different batches."""
+    context_px: int = Field(default=64, ge=0)
+    """What is degraded around them, as far as the picture goes: codecs predict a place from what surrounds it."""
+    degrade_on: Literal["cpu", "device"] = "cpu"
+    """Where blur, noise and resize run; codecs run on the CPU in either case."""
+
+
+class LossSettings(Settings):
+    """What the network learns from: each term's weight."""
+
+    pixel: Weight = 1.0
+    """L1 to the target."""
+    perceptual: PerceptualConfig | None = None
+    """The twin perceptual term to the target; None leaves it out."""
+    adversarial: Weight = 0.0
+    """Least-squares GAN; the discriminator learns from the raw pictures as the real ones."""
+
+    @model_validator(mode="after")
+    def _weighs(self) -> "LossSettings":
+        if not self.pixel and self.perceptual is None:
+            raise ValueError("nothing ties the output to the picture: pixel = 0 and no [losses.perceptual]")
+        return self
+
+
 class TrainSettings(Settings):
     """How it is trained. The run ends at `iterations` or after `minutes`, whichever comes first."""
 
@@ -33,27 +66,53 @@ class TrainSettings(Settings):
     minutes: Positive | None = None
     """Time in the loop, of all the sessions of one run together."""
     batch: int = Field(default=16, ge=1)
-    """Pairs a step."""
-    crop_px: int = Field(default=256, ge=8)
-    """Side of the high-resolution crops."""
+    """Pairs a step, of all processes together."""
+    accumulate: int = Field(default=1, ge=1)
+    """Parts in which a process goes through its share of the batch, where memory is short."""
     learning_rate: Positive = 2e-4
-    """Its peak: reached in a straight line over `warmup` steps, then falling to zero by a cosine over the run."""
+    """Its peak, of both networks, reached in a straight line over `warmup` steps."""
     warmup: int = Field(default=0, ge=0)
+    schedule: Literal["cosine", "halving", "constant"] = "cosine"
+    """After its peak the rate falls to zero by a cosine over the run, halves every `halve_every` steps, or stays."""
+    halve_every: int = Field(default=100_000, ge=1)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the forward passes; the weights stay fp32. auto is bf16 on a GPU that has it, else fp32."""
+    clip_norm: Positive | None = None
+    """The gradient's norm is cut to it."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the average of the weights over the last steps, which is what the run hands out."""
+    channels_last: bool = True
+    """Memory layout of the convolutions' inputs; on a GPU only."""
+    compile: bool = False
+    """torch.compile the network: minutes at the start, faster steps after it."""
     checkpoint_every: int = Field(default=1000, ge=1)
     """Steps after which the run validates and saves."""
-    val_images: int = Field(default=16, ge=0)
-    """Pictures of the validation split to measure on, at most."""
-    val_crop_px: int = Field(default=512, ge=8)
-    """Side of their crops."""
+    keep: int = Field(default=3, ge=0)
+    """Networks of the last checkpoints that stay, beside the newest and the best."""
+    log_every: int = Field(default=20, ge=1)
+    """Steps between two entries for TensorBoard."""
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _ends(self) -> "TrainSettings":
         if self.iterations is None and self.minutes is None:
             raise ValueError("a run needs iterations or minutes to end by")
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch = {self.batch} does not go into {self.accumulate} equal parts")
         return self
+
+
+class ValidationSettings(Settings):
+    """How the averaged weights are measured at each checkpoint, on fixed degradations of the split `val`."""
+
+    images: int = Field(default=16, ge=0)
+    """Pictures to measure on, at most."""
+    crop_px: int = Field(default=512, ge=8)
+    """Side of the crop of each."""
+    metric: Literal["psnr", "ssim", "line_f1", "consistency", "niqe"] = "psnr"
+    """What the best checkpoint is chosen by; against the raw picture."""
+    shown: int = Field(default=4, ge=0)
+    """Pictures that TensorBoard shows."""
 
 
 class TrainRecipe(Settings):
@@ -61,4 +120,8 @@ class TrainRecipe(Settings):
 
     network: NetworkSettings = NetworkSettings()
     degradation: DegradationConfig = DegradationConfig()
+    target: TargetConfig = TargetConfig()
+    data: DataSettings = DataSettings()
+    losses: LossSettings = LossSettings()
     train: TrainSettings
+    validation: ValidationSettings = ValidationSettings()

@@ -16,8 +16,8 @@ from apisr_model.train import state
 from tests.model.manifests import four_pictures
 
 TINY = [
-    *("--set", "network.config={features = 8, convolutions = 1}", "--set", "train.crop_px=16"),
-    *("--set", "train.val_crop_px=32", "--set", "train.batch=2", "--device", "cpu"),
+    *("--set", "network.config={features = 8, convolutions = 1}", "--set", "data.crop_px=16"),
+    *("--set", "validation.crop_px=32", "--set", "train.batch=2", "--device", "cpu"),
 ]
 
 

@@ -18,7 +18,10 @@ from tests.model.manifests import four_pictures
 TINY: dict[str, Any] = {
     "network": {"architecture": "compact", "scale": 2, "config": {"features": 8, "convolutions": 1}},
     "degradation": {name: {"probability": 0.0} for name in ("first", "second", "compression")},
-    "train": {"iterations": 10, "batch": 4, "crop_px": 16, "learning_rate": 1e-2, "val_crop_px": 32},
+    "target": {"kind": "raw"},
+    "data": {"crop_px": 16, "context_px": 0},
+    "train": {"iterations": 10, "batch": 4, "learning_rate": 1e-2},
+    "validation": {"crop_px": 32},
 }
 
 
@@ -171,8 +174,8 @@ def test_the_last_validation_is_of_the_weights_that_are_handed_out(tmp_path: Pat
 
 
 def test_crops_that_the_network_cannot_take_are_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"train\.crop_px = 17: this network takes multiples of 2"):
-        run(tmp_path, tiny(crop_px=17))
+    with pytest.raises(ConfigError, match=r"data\.crop_px = 17: this network takes multiples of 2"):
+        run(tmp_path, parse(TrainRecipe, TINY | {"data": {"crop_px": 17}}, "test"))
 
 
 def test_the_rate_rises_in_a_line_and_falls_by_a_cosine() -> None:
