@@ -170,7 +170,7 @@ def grayscale(rgb: torch.Tensor, num_output_channels: int) -> torch.Tensor:
 
 def avif(frame: np.ndarray[Any, Any], store_path: str, _number: int) -> None:
     quality = random.randint(20, 95)
-    Pillow.fromarray(np.uint8(frame[..., ::-1])).save("tmp/temp.avif", quality=quality, max_threads=1)
+    Pillow.fromarray(frame[..., ::-1].astype(np.uint8)).save("tmp/temp.avif", quality=quality, max_threads=1)
     with Pillow.open("tmp/temp.avif") as decoded:
         cv2.imwrite(store_path, np.asarray(decoded.convert("RGB"))[..., ::-1])
 
