@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.browser"]
+
 
 @pytest.fixture(scope="session")
 def sample() -> Path:
