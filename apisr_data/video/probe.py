@@ -205,4 +205,10 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
 def _duration_s(container: InputContainer, stream: VideoStream, time_base: Fraction) -> float | None:
     if stream.duration:
         return float(stream.duration * time_base)
-    return container.duration / av.time_base if container.duration else None
+    if not container.duration:
+        return None
+    duration_s, start_s = container.duration / av.time_base, float((stream.start_time or 0) * time_base)
+    writer = container.metadata.get("ENCODER") or container.metadata.get("encoder") or ""
+    if "matroska" in container.format.name and writer.startswith("Lavf") and 0 < start_s < duration_s:
+        return duration_s - start_s  # libav's Matroska counts from 0, wherever its first picture lies
+    return duration_s

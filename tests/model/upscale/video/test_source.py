@@ -163,6 +163,18 @@ def test_samples_are_spread_over_the_part(long_clip):
     assert all(planes(frame.decoded) == frames[frame.pts] for run in runs for frame in run)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_a_video_that_starts_hours_late_lasts_as_long_and_is_sampled(tmp_path, long_clip, suffix):
+    """As `ffmpeg -copyts` leaves it; libav's Matroska then tells its end for its duration."""
+    with Source(remux([long_clip], tmp_path / f"late.{suffix}", shift=7_200_000)) as source:
+        runs = source.sample_frames(3, 0.25)
+        assert source.info.duration_s == pytest.approx(10, abs=0.1)
+        assert source.frames_expected == pytest.approx(240, abs=2)
+        assert [len(run) for run in runs] == [6, 6, 6]
+        assert len(shown(source)) == 240
+        assert source.warnings == []
+
+
 def test_a_truncated_file_gives_what_can_be_decoded_and_says_so(tmp_path, long_clip):
     path = tmp_path / "cut.mkv"
     data = long_clip.read_bytes()
