@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import pydantic
 
@@ -84,6 +84,10 @@ class Select(Settings):
     """Stretches of a video that share the quota: equal in time under `diverse`, in number of frames under `paper`."""
     step: int = pydantic.Field(default=5, ge=1)
     """Under `paper`, every step-th I-frame of a partition is a candidate."""
+    rank_by: Literal["complexity", "random"] = "complexity"
+    """What a candidate's rank follows; random is the paper's ablation."""
+    seed: int = pydantic.Field(default=0, ge=0)
+    """Of the random ranks."""
     where: str | None = None
     """SQL condition that a candidate must meet, over the columns of frames, scores and videos."""
     min_entropy: Limit = 3.0
@@ -160,8 +164,9 @@ def _fields(model: type[Settings], location: Sequence[int | str]) -> list[str]:
     """The keys of the model that stands at `location` inside `model`."""
     for key in location:
         annotation = model.model_fields[str(key)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, Settings):
-            model = annotation
+        for kind in (annotation, *get_args(annotation)):  # a table that may be left out is `Model | None`
+            if isinstance(kind, type) and issubclass(kind, Settings):
+                model = kind
     return list(model.model_fields)
 
 
@@ -206,20 +211,30 @@ def load_recipe_as(model: type[S], name_or_path: str, *, job: str) -> S:
 def override(recipe: S, assignments: Sequence[str]) -> S:
     """The recipe with `stage.key=value` assignments applied; a value is TOML, a bare string, or none.
 
+    A key may lie in a table inside the stage's, `stage.table.key=value`, also where the recipe has no such table yet.
+
     Raises:
         ConfigError: an assignment is not of that form, or its key or value is wrong.
     """
     values = recipe.model_dump()
     for assignment in assignments:
-        stage, dot, rest = assignment.partition(".")
-        key, equals, text = rest.partition("=")
-        if not (dot and equals) or stage not in values:
+        path, equals, text = assignment.partition("=")
+        stage, *tables = path.split(".")
+        if not (tables and equals) or stage not in values:
             raise ConfigError(f"--set {assignment}: not STAGE.KEY=VALUE; stages: {', '.join(values)}")
+        *tables, key = tables
+        table = values[stage]
+        for name in tables:
+            if table.get(name) is None:
+                table[name] = {}
+            table = table[name]
+            if not isinstance(table, dict):
+                raise ConfigError(f"--set {assignment}: '{name}' is one value, and has no '{key}' in it")
         if text == "none":  # TOML has no word for it
-            values[stage][key] = None
+            table[key] = None
             continue
         try:
-            values[stage][key] = tomllib.loads(f"value = {text}")["value"]
+            table[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            values[stage][key] = text
+            table[key] = text
     return parse(type(recipe), values, "--set")

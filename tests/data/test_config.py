@@ -51,6 +51,39 @@ def test_an_assignment_of_another_form_is_refused(assignment):
         config.override(config.Recipe(), [assignment])
 
 
+class Inner(config.Settings):
+    kept: int = 5
+    changed: int = 1
+
+
+class Table(config.Settings):
+    inner: Inner = Inner(kept=7)
+    absent: Inner | None = None
+
+
+class Nested(config.Settings):
+    table: Table = Table()
+
+
+def test_an_assignment_reaches_a_table_in_a_table_and_leaves_the_rest():
+    changed = config.override(Nested(), ["table.inner.changed=2", "table.absent.changed=3"])
+    assert (changed.table.inner.kept, changed.table.inner.changed) == (7, 2)
+    assert changed.table.absent == Inner(kept=5, changed=3)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("table.iner.changed=2", "table.iner: no such setting; there are inner, absent"),
+        ("table.absent.chnged=2", "table.absent.chnged: no such setting; there are kept, changed"),
+        ("table.inner.kept.deeper=2", "'kept' is one value"),
+    ],
+)
+def test_a_wrong_assignment_to_a_table_in_a_table_says_what_there_is(assignment, message):
+    with pytest.raises(ConfigError, match=message):
+        config.override(Nested(), [assignment])
+
+
 def test_a_digest_follows_settings_and_inputs():
     settings = config.Select()
     assert config.digest(settings, "a") == config.digest(config.Select(), "a")

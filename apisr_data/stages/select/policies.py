@@ -1,8 +1,8 @@
 """The selection policies, as SQL: step by step a frame gets the reason to drop it (`fault`), if it has none yet.
 
 `paper` follows APISR; `diverse` also wants no duplicates, one frame a scene, and a least quality. Both end in the same
-way: a video's quota is spread over its partitions, the most complex candidates of each fill it, and what a short
-partition leaves goes to the best of the rest. A folder of pictures has no quota.
+way: a video's quota is spread over its partitions, the most complex candidates of each fill it (or any, where ranks are
+random), and what a short partition leaves goes to the best of the rest. A folder of pictures has no quota.
 """
 # ruff: noqa: S608 (only numbers of the settings, and a condition that was checked, are put into the SQL)
 
@@ -36,13 +36,15 @@ def _judged(settings: config.Select) -> str:
         if (limit := getattr(settings, name)) is not None:
             sign, told = ("<", "below the floor") if side == "min" else (">", "above the ceiling")
             faults.append(f"WHEN {column} {sign} {limit} THEN printf('{column} {told} of {limit} (%.2f)', {column})")
+    # text orders as well as a number does; md5 is the same in every version
+    merit = f"md5(concat({settings.seed}, ' ', frame_id))" if settings.rank_by == "random" else "complexity"
     quota = str(settings.per_video or _DIVERSE_QUOTA)
     if settings.policy == "paper" and settings.per_video is None:
         quota = f"if(duration_s > {_LONG_VIDEO_S}, {_PAPER_QUOTA_OF_LONG}, {_PAPER_QUOTA})"
     return f"""
     met AS (SELECT *, coalesce((\n{settings.where or "true"}\n), false) AS meets FROM {TABLE}),
     judged AS (
-        SELECT frame_id, video_id, packet, coalesce(time_s, packet) AS moment, height, complexity, kind,
+        SELECT frame_id, video_id, packet, coalesce(time_s, packet) AS moment, height, {merit} AS merit, kind,
             if(kind = 'images', packet, scene) AS scene,
             if(kind = 'images', {_NO_QUOTA}, {quota})::BIGINT AS quota,
             coalesce(overrides.is_kept, false) AS is_forced, overrides.reason AS decision,
@@ -122,8 +124,8 @@ _STAGED = """
                 concat('same scene as ', first_value(frame_id) OVER best), fault) AS fault)
         FROM single
         WINDOW best AS (
-            PARTITION BY video_id, scene, fault IS NULL ORDER BY is_forced DESC, complexity DESC, packet))"""
-"""The most complex frame of each scene."""
+            PARTITION BY video_id, scene, fault IS NULL ORDER BY is_forced DESC, merit DESC, packet))"""
+"""The most complex frame of each scene, or any where ranks are random."""
 
 _DIVERSE = (_ONCE, _SINGLE, _STAGED)
 
@@ -144,12 +146,12 @@ def _filled(step: str, settings: config.Select) -> str:
         SELECT *, (partition + 1) * places // {count} - partition * places // {count} AS share,
             count_if(is_candidate) OVER (PARTITION BY video_id, partition) AS rivals,
             if(is_candidate, row_number() OVER (
-                PARTITION BY video_id, partition, is_candidate ORDER BY complexity DESC, moment, packet), NULL) AS rank
+                PARTITION BY video_id, partition, is_candidate ORDER BY merit DESC, moment, packet), NULL) AS rank
         FROM candidates),
     shared AS (SELECT *, coalesce(rank <= share, false) AS has_share FROM ranked),
     filled AS (
         SELECT *, rank IS NOT NULL AND NOT has_share AND row_number() OVER (
-                PARTITION BY video_id, rank IS NOT NULL AND NOT has_share ORDER BY complexity DESC, moment, packet
+                PARTITION BY video_id, rank IS NOT NULL AND NOT has_share ORDER BY merit DESC, moment, packet
             ) <= places - count_if(has_share) OVER (PARTITION BY video_id) AS is_best_of_rest,
             printf('rank %d of %d in partition %d', rank, rivals, partition) AS standing
         FROM shared)

@@ -126,6 +126,20 @@ def test_a_folder_of_pictures_has_no_quota_and_no_scenes(tmp_path):
         assert len(kept(dataset)) == 30
 
 
+@pytest.mark.parametrize("policy", ["paper", "diverse"])
+def test_random_ranks_follow_the_seed_and_not_the_complexity(tmp_path, policy):
+    complexities = [n / 1000 for n in range(1000)]
+    options = {"policy": policy, "rank_by": "random", "per_video": 100, "partitions": 1, "step": 1}
+    by_seed = [
+        kept(chosen(tmp_path / name, frames_of(A, complexities), seed=seed, **options))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    assert by_seed[0] == by_seed[1]
+    assert len(set(by_seed[0]) & set(by_seed[2])) < 30  # 10 are expected
+    mean = sum(int(frame_id.rpartition("-")[2]) for frame_id in by_seed[0]) / 100
+    assert 410 < mean < 590  # 500, and three standard deviations of 29; the most complex have 950
+
+
 # --- paper -------------------------------------------------------------------------------------------------------
 
 
