@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from apisr_data.images import Rgb
@@ -28,6 +30,16 @@ def beside(pictures: Sequence[Rgb], axis: int) -> Rgb:
     gap = np.full(shape, _PAPER[0], np.uint8)
     parts = [part for picture in pictures for part in (gap, picture)][1:]
     return np.concatenate(parts, axis=axis)
+
+
+def magnify(picture: Rgb, size: tuple[int, int]) -> Rgb:
+    """`picture` at `size` = (width, height) px with its pixels repeated: nothing is smoothed that it does not hold."""
+    return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+
+
+def ink(mask: NDArray[np.bool_]) -> Rgb:
+    """A mask (h, w) as black ink on paper: RGB uint8 (h, w, 3)."""
+    return np.where(mask[..., None], _INK, _PAPER).astype(np.uint8)
 
 
 def _under_labels(cells: Sequence[tuple[str, Rgb]]) -> list[Rgb]:

@@ -20,13 +20,11 @@ def lines(
     ] = 0.975,
 ) -> None:
     """Draw the mask of a picture's lines, the three rounds of sharpening and the pseudo ground truth."""
-    import numpy as np
-
     from apisr_data.errors import UsageError
     from apisr_data.images import encode_png, read, write_bytes
     from apisr_data.terminal import OUT
     from apisr_model.lines import enhance
-    from apisr_model.sheet import grid
+    from apisr_model.sheet import grid, ink
 
     target = output or image.with_name(f"{image.stem}.lines.apisr.png")
     if target.resolve() == image.resolve():
@@ -34,10 +32,9 @@ def lines(
     picture = read(image)
     steps = enhance(picture, gamma)
     share = float(steps.dilated.mean())
-    mask = np.where(steps.dilated[..., None], np.uint8(0), np.uint8(255)).repeat(3, axis=2)  # black on paper
     cells = [
         ("the picture", picture),
-        (f"lines, gamma {gamma:g}: {share:.1%} of the pixels", mask),
+        (f"lines, gamma {gamma:g}: {share:.1%} of the pixels", ink(steps.dilated)),
         ("pseudo ground truth: lines from round 3, all else from the picture", steps.result),
         *((f"sharpened, round {number}", sharpened) for number, sharpened in enumerate(steps.rounds, 1)),
     ]

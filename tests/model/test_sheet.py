@@ -1,6 +1,6 @@
 import numpy as np
 
-from apisr_model.sheet import beside, grid
+from apisr_model.sheet import beside, grid, ink, magnify
 
 
 def flat(level: int, size: tuple[int, int] = (20, 60)) -> np.ndarray:
@@ -31,3 +31,13 @@ def test_pictures_beside_each_other_have_paper_between() -> None:
     joined = beside([flat(1), flat(2)], axis=0)
     assert joined.shape == (48, 60, 3)
     assert (joined[20:28] == 255).all()
+
+
+def test_a_magnified_picture_holds_the_same_pixels() -> None:
+    small = np.random.default_rng(0).integers(256, size=(3, 5, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(magnify(small, (20, 12)), small.repeat(4, axis=0).repeat(4, axis=1))
+    assert set(map(tuple, magnify(small, (13, 8)).reshape(-1, 3))) == set(map(tuple, small.reshape(-1, 3)))
+
+
+def test_a_mask_is_black_on_white() -> None:
+    np.testing.assert_array_equal(ink(np.array([[True, False]])), [[[0, 0, 0], [255, 255, 255]]])
