@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 
 from apisr_data.errors import ConfigError, ImageError, QueryError
 from apisr_data.images import read
-from apisr_model.data import Pairs, batches, read_manifest
+from apisr_model.data import Pairs, batches, place, read_manifest
+from apisr_model.data.batches import frames, share
 from apisr_model.degradations.image_codecs import ImageCodecConfig
 from apisr_model.degradations.noise import NoiseConfig
 from apisr_model.degradations.resize import ResizeConfig
@@ -26,6 +28,10 @@ AREA = DegradationConfig(
 def pairs_of(manifest: Path, *, config: DegradationConfig | None = None, **settings: object) -> Pairs:
     degradation = Degradation(config or DegradationConfig(), 2)
     return Pairs(read_manifest(manifest).train, degradation, **{"crop_px": 16, "seed": 7} | settings)  # type: ignore[arg-type]
+
+
+def floats(levels: torch.Tensor) -> torch.Tensor:
+    return levels.float() / 255
 
 
 def test_rows_are_parted_by_split(tmp_path: Path) -> None:
@@ -70,7 +76,7 @@ def test_a_file_that_is_no_manifest_is_named(tmp_path: Path, content: bytes | No
 def test_the_high_resolution_is_a_crop_and_the_low_one_its_area_mean(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, {"ü é.png": picture(1)})
     pair = pairs_of(manifest, config=AREA, augment=False)[3][0]
-    whole = read(tmp_path / "ü é.png").astype(np.float32) / 255
+    whole = read(tmp_path / "ü é.png")
     places = [
         (top, left)
         for top in range(48 - 15)
@@ -78,7 +84,7 @@ def test_the_high_resolution_is_a_crop_and_the_low_one_its_area_mean(tmp_path: P
         if np.array_equal(whole[top : top + 16, left : left + 16], pair.high_res.permute(1, 2, 0).numpy())
     ]
     assert places
-    mean = pair.high_res.reshape(3, 8, 2, 8, 2).mean((2, 4))
+    mean = floats(pair.high_res).reshape(3, 8, 2, 8, 2).mean((2, 4))
     torch.testing.assert_close(pair.low_res, mean, atol=1e-6, rtol=0)
 
 
@@ -113,7 +119,7 @@ def test_the_low_resolution_shows_the_same_place_whatever_the_context(tmp_path: 
     manifest = write_manifest(tmp_path, {"a.png": picture(1, (67, 51))})
     for frame in range(6):
         for pair in pairs_of(manifest, config=AREA, crops=3, context_px=context_px)[frame]:
-            mean = pair.high_res.reshape(3, 8, 2, 8, 2).mean((2, 4))
+            mean = floats(pair.high_res).reshape(3, 8, 2, 8, 2).mean((2, 4))
             torch.testing.assert_close(pair.low_res, mean, atol=1e-6, rtol=0)
 
 
@@ -134,14 +140,35 @@ def test_with_context_the_blur_sees_what_is_around(tmp_path: Path) -> None:
     assert not torch.allclose(alone.low_res, all_of_it.low_res, atol=1e-3)
 
 
-def test_crops_of_one_frame_never_meet_in_a_batch_and_all_come(tmp_path: Path) -> None:
-    pictures = {f"{number}.png": picture(number, (20, 20)) for number in range(80)}
-    pairs = pairs_of(write_manifest(tmp_path, pictures), config=AREA, crops=4)
-    first = list(batches(pairs, range(128), 32))  # of frames 0 to 79: every picture once
-    assert [len(set(batch.names)) for batch in first] == [32] * 4
-    counts = Counter(name for batch in batches(pairs, range(1600), 32) for name in batch.names)
-    assert set(counts) == set(pictures)
-    assert 17 <= min(counts.values()) <= max(counts.values()) <= 23
+@pytest.mark.parametrize(("batch", "crops"), [(32, 8), (8, 3), (1, 4), (5, 1)])
+def test_a_batch_has_one_crop_of_a_frame_and_each_crop_comes_once(batch: int, crops: int) -> None:
+    steps = [[place(step * batch + along, batch, crops) for along in range(batch)] for step in range(40 * crops)]
+    for here in steps:
+        assert len({at.frame for at in here}) == batch
+    counts = Counter((at.frame, at.crop) for here in steps for at in here)
+    assert set(counts.values()) == {1}
+    whole = {frame for frame, crop in counts if all((frame, other) in counts for other in range(crops))}
+    assert len(whole) >= 30 * batch
+
+
+def test_new_frames_come_evenly_and_half_given_ones_wait() -> None:
+    samples = range(32 * 1000, 32 * 1200)
+    at_sample = [list(frames(share(samples[: 32 * steps], 32, 8), 8)) for steps in range(200)]
+    new = [len(later) - len(before) for before, later in pairwise(at_sample)]
+    assert new[:4] == [32] * 4  # where a run begins all of its frames are new
+    assert new[4:] == [4] * 195
+
+
+@pytest.mark.parametrize(("world", "batch", "crops"), [(2, 16, 8), (4, 2, 3), (3, 4, 1)])
+def test_processes_get_together_what_one_gets_and_share_no_frame(world: int, batch: int, crops: int) -> None:
+    samples = range(world * batch * 90)
+    alone = list(share(samples, world * batch, crops))
+    shares = [list(share(samples, batch, crops, rank, world)) for rank in range(world)]
+    for step in range(90):
+        together = [at for part in shares for at in part[step * batch : (step + 1) * batch]]
+        assert together == alone[step * world * batch : (step + 1) * world * batch]
+    theirs = [set(frames(part, crops)) for part in shares]
+    assert sum(map(len, theirs)) == len(set.union(*theirs))
 
 
 @pytest.mark.parametrize("start", [3, 8, 21])

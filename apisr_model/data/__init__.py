@@ -1,0 +1,20 @@
+"""From a manifest to batches: its rows, the pairs that are cut from their pictures, and their order."""
+
+from apisr_model.data.batches import Batch, Place, batches, place
+from apisr_model.data.manifest import Manifest, Row, read_low_res, read_manifest
+from apisr_model.data.pairs import Pair, Pairs, Window, cut
+
+__all__ = [
+    "Batch",
+    "Manifest",
+    "Pair",
+    "Pairs",
+    "Place",
+    "Row",
+    "Window",
+    "batches",
+    "cut",
+    "place",
+    "read_low_res",
+    "read_manifest",
+]

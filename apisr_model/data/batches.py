@@ -1,0 +1,197 @@
+"""The order of training: which crop of which frame is which sample, and the batches that they come in.
+
+The crops of a frame share its degradation, so a batch should hold one of them at most. Samples are dealt to lanes: as
+many as `_STEPS_APART` steps have samples, and each lane goes through the crops of one frame after the other, one every
+`_STEPS_APART` steps. Half-way lanes are spread evenly, so that each step needs as many new frames as the others. A
+process gets a run of neighbouring lanes and with them whole frames: none is degraded twice, and what the processes get
+is together what one would.
+"""
+
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar
+
+import cv2
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from apisr_data.errors import ApisrError
+from apisr_model.data.pairs import Pair, Pairs
+from apisr_model.errors import TrainingError
+
+_STEPS_APART = 4
+"""Steps between two crops of one frame. As many frames as these steps have samples are held, half given out."""
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Numbered(Protocol[T_co]):
+    """What a worker makes, by the frame's number."""
+
+    def __getitem__(self, number: int, /) -> T_co:
+        """Of frame `number`."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sample is found: a frame, and which of its crops."""
+
+    sample: int
+    frame: int
+    crop: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pairs stacked: `low_res` (b, 3, h / scale, w / scale), `high_res`, `target` (b, 3, h, w), RGB float32 in 0..1.
+
+    `target` is what is learned, the same tensor as `high_res` where that is the raw picture.
+    """
+
+    low_res: Tensor
+    high_res: Tensor
+    target: Tensor
+    names: tuple[str, ...]
+    """The manifest's, of the pictures."""
+    numbers: tuple[int, ...]
+    """Of the samples."""
+
+    def pin_memory(self) -> "Batch":
+        """In memory that a GPU reads directly."""
+        high_res = self.high_res.pin_memory()
+        target = high_res if self.target is self.high_res else self.target.pin_memory()
+        return Batch(self.low_res.pin_memory(), high_res, target, self.names, self.numbers)
+
+
+def batches(
+    pairs: Pairs, samples: range, batch: int, *, workers: int = 0, pin: bool = False, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
+    """Those samples, `batch` at a time, made ahead by `workers` processes.
+
+    Where `world` processes train together, each asks with its `rank` and gets its share of every `world * batch`
+    samples. Which sample has which number depends on `pairs` and `world * batch` alone: a run can begin anywhere, and
+    go on with other numbers of workers or processes.
+
+    Raises:
+        ImageError, ShapeError, DegradationError: of a sample; see `Pairs`.
+        TrainingError: a worker died.
+    """
+    places = share(samples, batch, pairs.crops, rank, world)
+    again = share(samples, batch, pairs.crops, rank, world)
+    stream = arrange(places, load(pairs, frames(again, pairs.crops), workers), pairs.crops)
+    while together := list(islice(stream, batch)):
+        stacked = stack(together)
+        yield stacked.pin_memory() if pin else stacked
+
+
+def place(sample: int, batch: int, crops: int) -> Place:
+    """Where sample number `sample` is found; `batch` is that of all processes together."""
+    step, along = divmod(sample, batch)
+    visit, turn = divmod(step, _STEPS_APART)
+    lane = turn * batch + along
+    nth, crop = divmod(visit + along % crops, crops)
+    return Place(sample, nth * _STEPS_APART * batch + lane, crop)
+
+
+def share(samples: range, batch: int, crops: int, rank: int = 0, world: int = 1) -> Iterator[Place]:
+    """The places of the samples that process `rank` gets, in their order.
+
+    Begin at a multiple of `world * batch`: from elsewhere the samples are right too, but frames come to several ranks.
+    """
+    for start in range(0, len(samples), world * batch):
+        for number in samples[start : start + world * batch][rank * batch : (rank + 1) * batch]:
+            yield place(number, world * batch, crops)
+
+
+def frames(places: Iterable[Place], crops: int) -> Iterator[int]:
+    """The frames of those places in the order in which they are first needed."""
+    held = set()
+    for here in places:
+        if here.frame not in held:
+            held.add(here.frame)
+            yield here.frame
+        if here.crop == crops - 1:
+            held.remove(here.frame)
+
+
+def arrange(places: Iterable[Place], made: Iterable[Sequence[Pair]], crops: int) -> Iterator[tuple[Place, Pair]]:
+    """The pair of each place; `made` gives those of the frames in the order of `frames`."""
+    coming = iter(made)
+    held: dict[int, Sequence[Pair]] = {}
+    for here in places:
+        if here.frame not in held:
+            held[here.frame] = next(coming)
+        pairs = held.pop(here.frame) if here.crop == crops - 1 else held[here.frame]
+        yield here, pairs[here.crop]
+
+
+def load(source: Numbered[T_co], numbers: Iterable[int], workers: int) -> Iterator[T_co]:
+    """`source[number]` of each, in order, made ahead by `workers` processes.
+
+    Raises:
+        ApisrError: what `source` raises, when its turn comes.
+        TrainingError: a worker died.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        _Told(source),
+        sampler=numbers,
+        batch_size=None,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        # OpenCV's threads do not survive a fork
+        multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_set_up_worker if workers else None,
+    )
+    try:
+        for made in loader:
+            if isinstance(made, ApisrError):
+                raise made
+            yield made
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        why = "its memory may have run out: try fewer workers"
+        raise TrainingError(f"a process that makes training pairs died; {why} ({error})") from None
+
+
+def stack(placed: Sequence[tuple[Place, Pair]]) -> Batch:
+    """One batch of those pairs."""
+    pairs = [pair for _, pair in placed]
+    high_res = _floats([pair.high_res for pair in pairs])
+    is_raw = all(pair.target is pair.high_res for pair in pairs)
+    return Batch(
+        torch.stack([pair.low_res for pair in pairs]),
+        high_res,
+        high_res if is_raw else _floats([pair.target for pair in pairs]),
+        tuple(pair.name for pair in pairs),
+        tuple(here.sample for here, _ in placed),
+    )
+
+
+class _Told(Dataset[T_co], Generic[T_co]):
+    """What the source makes, or the error that it raises: from a worker it would arrive with the worker's stack."""
+
+    def __init__(self, source: Numbered[T_co]) -> None:
+        self._source = source
+
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self._source[number]
+        except ApisrError as error:
+            return error
+
+
+def _as_it_is(made: Any) -> Any:
+    return made
+
+
+def _set_up_worker(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to stop them
+    cv2.setNumThreads(0)  # the processes share the cores already
+
+
+def _floats(levels: list[Tensor]) -> Tensor:
+    return torch.stack(levels).to(torch.float32).div_(255)
