@@ -267,6 +267,10 @@ def export(
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Cut the most complex tiles of this side, px.")] = None,
     val_fraction: Annotated[float | None, typer.Option(help="Share of the images held out.", min=0, max=0.99)] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Hold out this title, and no other; repeatable. --val-fraction undoes it.", metavar="TITLE"),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Lay the training set out for a trainer: pictures, manifest, splits and a card."""
@@ -276,7 +280,10 @@ def export(
 
     _set_up(verbose)
     opened = open_dataset(dataset)
-    settings = _in_force(opened, "export", Export, format=format_, tile=tile, val_fraction=val_fraction)
+    titles = hold_out or (None if val_fraction is None else [])
+    settings = _in_force(
+        opened, "export", Export, format=format_, tile=tile, val_fraction=val_fraction, hold_out=titles
+    )
     start = time.monotonic()
     with _writing(opened) as bars:
         report = stage.export(opened, out, settings, workers=_workers(None), progress=bars)

@@ -124,6 +124,8 @@ class Export(Settings):
     tiles_per_image: int = pydantic.Field(default=4, ge=1)
     val_fraction: float = pydantic.Field(default=0.05, ge=0, lt=1)
     seed: int = 0
+    hold_out: tuple[str, ...] = ()
+    """Titles that validate, and no others; where none is named, `val_fraction` and `seed` choose."""
 
 
 class Recipe(Settings):

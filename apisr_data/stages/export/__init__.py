@@ -56,6 +56,7 @@ def export(
 
     Raises:
         MissingStageError: there are no images yet.
+        ConfigError: a title that is to be held out has no image.
         UsageError: `out` holds other things than an earlier export, or one in another format.
         ImageError: an image of the dataset is gone or damaged; an earlier export is left as it is.
         OSError: the disk is full; `out` is left without a manifest, and the next export starts it anew.

@@ -36,6 +36,7 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     The columns are those of `tables.MANIFEST` and after them every other column of the scorers.
 
     Raises:
+        ConfigError: a title that is to be held out has no image.
         MissingStageError: the images are not those of the selection as it is now; none is removed then.
         OSError: the disk is full.
     """
@@ -44,7 +45,7 @@ def write_manifest(dataset: Dataset, settings: config.Export | None = None) -> M
     found = dataset.sql(_ROWS).to_arrow_table()
     rows = found.to_pylist()
     items = [Item(r["frame_id"], r["title"], r["cluster"], (r["video_id"], r["scene"])) for r in rows]
-    chosen = split(items, val_fraction=settings.val_fraction, seed=settings.seed)
+    chosen = split(items, val_fraction=settings.val_fraction, seed=settings.seed, hold_out=settings.hold_out)
     shaping = settings.model_copy(update={"format": "folder"})  # the format shapes no row
     recipe = config.digest(shaping, *(str(dataset.digest(stage)) for stage in _STAGES))
     for row in rows:

@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from apisr_data.errors import ConfigError
+
 _STARTS = 64
 """Places that are tried for the validation block of a single title."""
 
@@ -29,16 +31,21 @@ class Split:
     is_by_title: bool = True
 
 
-def split(items: Sequence[Item], *, val_fraction: float, seed: int) -> Split:
-    """About `val_fraction` of the images to validate with, the same for the same items and seed.
+def split(items: Sequence[Item], *, val_fraction: float, seed: int, hold_out: Sequence[str] = ()) -> Split:
+    """The images to validate with: those of the titles `hold_out`; of none, about `val_fraction` drawn by `seed`.
 
     Whole titles where there are several (those that share a duplicate cluster count as one): in an order drawn from
     the seed, each is taken that brings the share nearer; the smallest, where every title is too large. Of a single
     title, one contiguous block of time is taken, and with it every image of the same scene or duplicate cluster.
+
+    Raises:
+        ConfigError: a title in `hold_out` has no image.
     """
+    groups = _groups(((item.title, item.cluster) for item in items), len(items))
+    if hold_out:
+        return _named(items, groups, hold_out)
     if val_fraction == 0 or len(items) < 2:
         return Split(frozenset(), "every image trains")
-    groups = _groups(((item.title, item.cluster) for item in items), len(items))
     if len(groups) == 1:
         return _block(items, val_fraction, seed)
     target = val_fraction * len(items)
@@ -54,6 +61,22 @@ def split(items: Sequence[Item], *, val_fraction: float, seed: int) -> Split:
         frozenset(items[i].frame_id for i in taken),
         f"whole titles: {len(titles):,} of {len({i.title for i in items}):,} validate, "
         f"{len(taken) / len(items):.1%} of the images (wanted {val_fraction:.1%})",
+    )
+
+
+def _named(items: Sequence[Item], groups: list[list[int]], hold_out: Sequence[str]) -> Split:
+    """The titles that were asked for, with those that share a duplicate cluster with them."""
+    known = sorted({item.title for item in items})
+    if unknown := [title for title in hold_out if title not in known]:
+        found = ", ".join(f"'{title}'" for title in known) or "none"
+        raise ConfigError(f"export.hold_out: no image has the title '{unknown[0]}'; titles with images: {found}")
+    taken = [i for group in groups if any(items[i].title in hold_out for i in group) for i in group]
+    joined = sorted({items[i].title for i in taken} - set(hold_out))
+    return Split(
+        frozenset(items[i].frame_id for i in taken),
+        f"titles held out by name: {', '.join(dict.fromkeys(hold_out))}, "
+        + (f"and with them, for the duplicates that they share, {', '.join(joined)}, " if joined else "")
+        + f"{len(taken) / len(items):.1%} of the images",
     )
 
 

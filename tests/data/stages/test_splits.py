@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apisr_data.errors import ConfigError
 from apisr_data.stages.export.splits import Item, split
 
 
@@ -58,6 +59,26 @@ def test_titles_that_share_a_cluster_stay_together() -> None:
     val, train = sides(items, split(items, val_fraction=0.3, seed=0).val)
     assert {i.title for i in val} == {"c"}
     assert {i.title for i in train} == {"a", "b"}
+
+
+def test_titles_held_out_by_name_validate_alone() -> None:
+    items = items_of(["a"] * 50 + ["b"] * 40 + ["c"] * 60)
+    for fraction in (0.0, 0.05):
+        chosen = split(items, val_fraction=fraction, seed=0, hold_out=["c", "a"])
+        assert {i.title for i in sides(items, chosen.val)[1]} == {"b"}
+        assert chosen.rule == "titles held out by name: c, a, 73.3% of the images"
+
+
+def test_a_title_that_shares_a_cluster_with_a_held_out_one_goes_with_it() -> None:
+    items = items_of(["a", "b", "b", "c"], [7, 7, None, None])
+    chosen = split(items, val_fraction=0.05, seed=0, hold_out=["a"])
+    assert {i.title for i in sides(items, chosen.val)[0]} == {"a", "b"}
+    assert "for the duplicates that they share, b" in chosen.rule
+
+
+def test_a_held_out_title_without_images_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"no image has the title 'The Answer'; titles with images: 'a', 'b'$"):
+        split(items_of(["a", "b"]), val_fraction=0.05, seed=0, hold_out=["The Answer"])
 
 
 def test_one_title_gives_a_contiguous_block_and_says_so() -> None:
