@@ -17,25 +17,28 @@ def test_real_weights_agree_with_the_ncnn_runtime(golden: Path, peer_weights: Pa
     np.testing.assert_allclose(output, peer["realesr-animevideov3-x4"].astype(np.float32), atol=1 / 255)
 
 
-def test_without_detail_it_is_the_nearest_neighbour_enlargement() -> None:
-    network = architectures.build("compact", scale=3, features=4, convolutions=1)
+@pytest.mark.parametrize("base", ["nearest", "bicubic"])
+def test_without_detail_it_is_the_plain_enlargement(base: str) -> None:
+    network = architectures.build("compact", scale=3, features=4, convolutions=1, base=base)
     for parameter in network.parameters():
         nn.init.zeros_(parameter)
     x = torch.rand(1, 3, 5, 7)
-    assert torch.equal(network(x), functional.interpolate(x, scale_factor=3, mode="nearest"))
+    assert torch.equal(network(x), functional.interpolate(x, scale_factor=3, mode=base))
 
 
 @pytest.mark.parametrize("activation", ["prelu", "relu"])
 @pytest.mark.parametrize("convolutions", [0, 3])
-def test_size_and_activation_are_read_from_the_keys(activation: str, convolutions: int) -> None:
-    config = {"scale": 2, "features": 4, "convolutions": convolutions, "activation": activation}
+@pytest.mark.parametrize("base", ["nearest", "bicubic"])
+def test_the_configuration_is_read_from_the_keys(activation: str, convolutions: int, base: str) -> None:
+    config = {"scale": 2, "features": 4, "convolutions": convolutions, "activation": activation, "base": base}
     found = architectures.detect(architectures.build("compact", **config).state_dict())
     assert found is not None
     assert found[1].model_dump() == config
 
 
-def test_nothing_beyond_the_overlap_changes_the_result() -> None:
-    network = architectures.build("compact", features=4, convolutions=2).eval()
+@pytest.mark.parametrize(("base", "convolutions"), [("nearest", 2), ("bicubic", 2), ("bicubic", 0)])
+def test_nothing_beyond_the_overlap_changes_the_result(base: str, convolutions: int) -> None:
+    network = architectures.build("compact", features=4, convolutions=convolutions, base=base).eval()
     found = architectures.detect(network.state_dict())
     assert found is not None
     reach = found[0].overlap_px(found[1])
