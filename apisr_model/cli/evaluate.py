@@ -23,7 +23,8 @@ SHOWN_PICTURES = 6
 """Whose places the page enlarges."""
 
 Source = Annotated[
-    Path, typer.Argument(help="A manifest, or a folder of low-resolution pictures.", metavar="MANIFEST|FOLDER")
+    Path,
+    typer.Argument(help="A manifest, or a folder of low-resolution pictures, or of clips.", metavar="MANIFEST|FOLDER"),
 ]
 Weights = Annotated[
     list[str] | None, typer.Option("-w", "--weights", help="A file, or a name of `weights list`; repeatable.")
@@ -31,7 +32,9 @@ Weights = Annotated[
 Results = Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: pictures that another system made; repeatable.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Folder for scores.parquet, index.html and, of a manifest, low_res/."),
+    typer.Option(
+        "-o", "--output", help="Folder for scores.parquet, index.html and low_res/, the inputs that were made."
+    ),
 ]
 Scale = Annotated[int | None, typer.Option(help="Of the comparison; default: the networks', else 4.", min=1)]
 MetricNames = Annotated[
@@ -40,7 +43,10 @@ MetricNames = Annotated[
 ]
 RecipeName = Annotated[
     str | None,
-    typer.Option(help="Of a manifest: spoil pictures as this training recipe does; default: the paper's way."),
+    typer.Option(
+        help="Of a manifest: spoil pictures as this training recipe does; default: the paper's way. Of a folder: take "
+        "frames of its clips as this protocol does, such as evaluate_avc_reallq."
+    ),
 ]
 Where = Annotated[str | None, typer.Option(help="Of a manifest: SQL condition over its columns.")]
 Images = Annotated[int | None, typer.Option(help="At most so many pictures, the first ones.", min=1)]
@@ -102,7 +108,7 @@ def evaluate(
     shown: dict[str, Shown] = {}
 
     def keep(case: "Case", sample: "Sample", system: "System", result: "Rgb") -> None:
-        if output and (case.name in shown or len(shown) < SHOWN_PICTURES) and system is not compared[0]:
+        if output and (case.name in shown or len(shown) < SHOWN_PICTURES):
             shown.setdefault(case.name, Shown(sample)).results[system.name] = result
 
     with terminal.Bars() as bars:
@@ -140,15 +146,20 @@ def _check_names(compared: "Sequence[System]") -> None:
 def _cases(source: Path, scale: int, recipe: str | None, where: str | None, seed: int) -> "list[Case]":
     from apisr_data.config import load_recipe_as
     from apisr_data.errors import ConfigError, UsageError
+    from apisr_data.terminal import Bars
     from apisr_model.data import read_manifest
     from apisr_model.degrade import Degradation, DegradationConfig
-    from apisr_model.evaluate import samples
+    from apisr_model.evaluate import protocol, samples
     from apisr_model.train.recipe import TrainRecipe
 
     if source.is_dir():
-        if recipe or where:
-            raise UsageError("--recipe and --where are for a manifest; a folder's pictures are taken as they are")
-        return samples.from_folder(source)
+        if where:
+            raise UsageError("--where is for a manifest; a folder has no columns")
+        if recipe is None:
+            return samples.from_folder(source)
+        taken = load_recipe_as(protocol.Protocol, recipe, job="evaluate")
+        with Bars() as bars:
+            return protocol.from_clips(source, taken, bars.follow("look", "clips"))
     config = load_recipe_as(TrainRecipe, recipe, job="train").degradation if recipe else DegradationConfig()
     held_out = read_manifest(source, where).val
     if not held_out:
@@ -204,7 +215,7 @@ def _write(
     from apisr_model.evaluate import scoring
 
     tables.write(scoring.table(chosen).rows(scoring.rows(scores, compared)), output / "scores.parquet")
-    made = {score.image for score in scores if score.drawn}
+    made = {score.image for score in scores if (score.drawn or score.source) and not score.error}
     for case in cases:
         if case.name in made:
             within = [part for part in PurePosixPath(case.name).parts if part not in ("/", "..")]

@@ -1,5 +1,6 @@
 """What is upscaled and scored: pairs made from a manifest's held-out pictures, or real pictures from a folder."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,12 @@ import numpy as np
 
 from apisr_data.errors import ConfigError
 from apisr_data.images import Rgb, pixels_sha256, read
-from apisr_model.data import Row
+from apisr_model.data import Row, read_low_res
+from apisr_model.degradations import from_levels, to_levels
 from apisr_model.degrade import Degradation, Drawn
 from apisr_model.upscale.files import kind_of
+
+log = logging.getLogger(__name__)
 
 _EVALUATION = 3
 """What the generator is for; stands before the seed, so that no draw of training is drawn again."""
@@ -31,23 +35,27 @@ class Case:
 
     name: str
     read: Callable[[], Sample]
+    source: str | None = None
+    """Where it was taken from, if that is more than a picture of this name."""
 
 
 def from_manifest(rows: Sequence[Row], degradation: Degradation, scale: int, *, seed: int) -> list[Case]:
     """Whole pictures, cut at the right and bottom to multiples of `scale`, and what `degradation` makes of them.
 
-    What is drawn for a picture depends on its pixels and the seed alone: not on its name, its place or the others.
+    What is drawn for a picture depends on its pixels and the seed alone: not on its name, its place or the others. A
+    row with a real low resolution is taken as it is.
     """
 
     def case(row: Row) -> Case:
         def made() -> Sample:
             picture = read(row.path)
+            if (real := read_low_res(row, picture, scale)) is not None:
+                return Sample(real, picture)
             height, width = (side // scale * scale for side in picture.shape[:2])
             reference = np.ascontiguousarray(picture[:height, :width])
             rng = np.random.default_rng([_EVALUATION, seed, int(pixels_sha256(reference)[:16], 16)])
             drawn = degradation.draw(rng)
-            low_res = degradation.apply(reference.astype(np.float32) / np.float32(255), drawn)
-            return Sample(np.rint(low_res * 255).astype(np.uint8), reference, drawn)
+            return Sample(to_levels(degradation.apply(from_levels(reference), drawn)), reference, drawn)
 
         return Case(row.name, made)
 
@@ -55,16 +63,20 @@ def from_manifest(rows: Sequence[Row], degradation: Degradation, scale: int, *, 
 
 
 def from_folder(folder: Path) -> list[Case]:
-    """Every picture in `folder` and the folders in it, by name, as it is; hidden files are passed over.
+    """Every picture in `folder` and the folders in it, by name, as it is; videos and hidden files are passed over.
 
     Raises:
         ConfigError: there is none.
         OSError: the folder cannot be read.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder)))
-    pictures = [path for path in files if kind_of(path) == "picture"]
+    kinds = {path: kind_of(path) for path in visible_files(folder)}
+    pictures = [path for path, kind in kinds.items() if kind == "picture"]
+    videos = sum(kind == "video" for kind in kinds.values())
+    told = f"{videos:,} video{'s' if videos != 1 else ''}: --recipe evaluate_avc_reallq takes frames of each"
     if not pictures:
-        raise ConfigError(f"{folder}: no picture among {len(files):,} files")
+        raise ConfigError(f"{folder}: no picture among {len(kinds):,} files" + (f", but {told}" if videos else ""))
+    if videos:
+        log.warning("%s: passed over %s", folder, told)
 
     def case(path: Path) -> Case:
         return Case(path.relative_to(folder).as_posix(), lambda: Sample(read(path)))
@@ -72,5 +84,11 @@ def from_folder(folder: Path) -> list[Case]:
     return [case(path) for path in pictures]
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def visible_files(folder: Path) -> list[Path]:
+    """The files at and below `folder`, by name, without hidden ones and those in hidden folders.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))

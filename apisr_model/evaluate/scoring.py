@@ -28,6 +28,8 @@ class Score:
     """To upscale it, without what reading and scoring took."""
     drawn: str | None = None
     """What spoiled the picture, as JSON that `Drawn` reads again."""
+    source: str | None = None
+    """Where the picture was taken from, if that is more than its name."""
     error: str | None = None
 
 
@@ -57,7 +59,7 @@ def score(
         try:
             sample = case.read()
         except InputError as error:
-            yield from (Score(case.name, system.name, error=str(error)) for system in systems)
+            yield from (Score(case.name, system.name, source=case.source, error=str(error)) for system in systems)
             continue
         drawn = sample.drawn.model_dump_json() if sample.drawn else None
         for system in systems:
@@ -67,10 +69,10 @@ def score(
                 seconds = time.perf_counter() - start_s
                 values = {metric.name: _measure(metric, result, sample) for metric in metrics}
             except InputError as error:
-                yield Score(case.name, system.name, drawn=drawn, error=str(error))
+                yield Score(case.name, system.name, drawn=drawn, source=case.source, error=str(error))
             else:
                 on_result(case, sample, system, result)
-                yield Score(case.name, system.name, values, seconds, drawn)
+                yield Score(case.name, system.name, values, seconds, drawn, case.source)
 
 
 def summarize(scores: Sequence[Score], metrics: Sequence[Metric]) -> list[Summary]:
@@ -101,6 +103,7 @@ def table(metrics: Sequence[Metric]) -> Table:
             *(Column(m.name, pa.float64(), f"{m.about}; {arrows[m.is_higher_better]}") for m in metrics),
             Column("seconds", pa.float64(), "to upscale the picture"),
             Column("drawn", pa.string(), "what spoiled the picture, as JSON; null where it was so already"),
+            Column("source", pa.string(), "the frame of a clip that the picture is; null where its name says all"),
             Column("error", pa.string(), "why there is no score; null where there is one"),
         ),
         is_per_video=False,
@@ -112,7 +115,7 @@ def rows(scores: Sequence[Score], systems: Sequence[System]) -> list[dict[str, o
     about = {system.name: system.about for system in systems}
     return [
         {"image": s.image, "system": s.system, "about": about[s.system], **s.values}
-        | {"seconds": s.seconds, "drawn": s.drawn, "error": s.error}
+        | {"seconds": s.seconds, "drawn": s.drawn, "source": s.source, "error": s.error}
         for s in scores
     ]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from apisr_data.images import Rgb, resize, to_eight_bits
 from apisr_model.errors import ShapeError
-from apisr_model.sheet import beside, grid
+from apisr_model.sheet import beside, grid, magnify
 
 SHOWN_PX = 400
 """Side of a place as shown."""
@@ -35,7 +35,7 @@ def compare(before: NDArray[Any], afters: Mapping[str, NDArray[Any]], *, places:
     height, width = next(iter(results.values())).shape[:2]
     columns = {"input": source, "plain resize (Lanczos)": resize(source, (width, height), "lanczos"), **results}
     side = min(SHOWN_PX // _ZOOM, *source.shape[:2])
-    windows = _detailed(source, side, places)
+    windows = detailed(source, side, places)
     stacks = [
         (label, beside([_shown(picture, window, side, source.shape[:2]) for window in windows], axis=0))
         for label, picture in columns.items()
@@ -43,14 +43,7 @@ def compare(before: NDArray[Any], afters: Mapping[str, NDArray[Any]], *, places:
     return grid(stacks, len(stacks))
 
 
-def _rgb8(picture: NDArray[Any]) -> Rgb:
-    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or 0 in picture.shape:
-        raise ShapeError(f"compare wants uint8 or uint16, RGB or grey, found {picture.dtype} {picture.shape}")
-    levels = to_eight_bits(picture)
-    return np.ascontiguousarray(levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2))
-
-
-def _detailed(rgb: Rgb, side: int, places: int) -> list[tuple[int, int]]:
+def detailed(rgb: Rgb, side: int, places: int) -> list[tuple[int, int]]:
     """Top and left of the `places` squares with the most gradient that overlap least by half; the best first."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
@@ -66,10 +59,21 @@ def _detailed(rgb: Rgb, side: int, places: int) -> list[tuple[int, int]]:
     return found
 
 
-def _shown(picture: Rgb, window: tuple[int, int], side: int, source: tuple[int, ...]) -> Rgb:
-    """The part of `picture` at the `window` of a `source` = (height, width) px, enlarged."""
+def cut(picture: Rgb, window: tuple[int, int], side: int, source: tuple[int, ...]) -> Rgb:
+    """The part of `picture` that shows the square at top and left `window` of a `source` = (height, width) px."""
     scales = [picture.shape[axis] / source[axis] for axis in (0, 1)]
     top, left = (round(window[axis] * scales[axis]) for axis in (0, 1))
     rows, columns = (max(1, round(side * scale)) for scale in scales)
-    part = picture[top : top + rows, left : left + columns]
-    return cv2.resize(part, (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+    return picture[top : top + rows, left : left + columns]
+
+
+def _rgb8(picture: NDArray[Any]) -> Rgb:
+    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or 0 in picture.shape:
+        raise ShapeError(f"compare wants uint8 or uint16, RGB or grey, found {picture.dtype} {picture.shape}")
+    levels = to_eight_bits(picture)
+    return np.ascontiguousarray(levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2))
+
+
+def _shown(picture: Rgb, window: tuple[int, int], side: int, source: tuple[int, ...]) -> Rgb:
+    """The part of `picture` as `cut` gives it, enlarged."""
+    return magnify(cut(picture, window, side, source), (SHOWN_PX, SHOWN_PX))

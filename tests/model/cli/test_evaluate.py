@@ -15,6 +15,7 @@ from apisr_model import architectures, checkpoint
 from apisr_model.cli import app
 from apisr_model.errors import MissingExtraError
 from apisr_model.metrics import METRICS, naturalness
+from tests.data.clips import make
 from tests.model.manifests import picture, write_manifest
 
 OURS = "psnr,ssim,line_f1,consistency"
@@ -115,7 +116,8 @@ def test_niqe_that_cannot_be_had_is_left_out_and_said(manifest: Path, tmp_path: 
         (["--results", "folder"], UsageError, "not NAME=FOLDER"),
         (["--results", "bicubic=."], UsageError, "two systems are called 'bicubic'"),
         (["--where", "image LIKE '%/a.png'"], ConfigError, "no row has split 'val'"),
-        (["--recipe", "curate_api"], ConfigError, "one of train_quick"),
+        (["--recipe", "curate_api"], ConfigError, "one of train_.*train_quick"),
+        (["--recipe", "evaluate_avc_reallq"], ConfigError, "one of train_.*train_quick"),
     ],
 )
 def test_wrong_usage_stops_before_any_work(manifest: Path, arguments, error, message) -> None:
@@ -126,8 +128,35 @@ def test_wrong_usage_stops_before_any_work(manifest: Path, arguments, error, mes
 def test_what_a_folder_cannot_give_is_refused(manifest: Path) -> None:
     with pytest.raises(UsageError, match="psnr needs a ground truth"):
         evaluate(manifest.parent / "images", "--metrics", "psnr")
-    with pytest.raises(UsageError, match="for a manifest"):
+    with pytest.raises(UsageError, match="--where is for a manifest"):
+        evaluate(manifest.parent / "images", "--metrics", "consistency", "--where", "true")
+    with pytest.raises(ConfigError, match="one of evaluate_avc_reallq"):
         evaluate(manifest.parent / "images", "--metrics", "consistency", "--recipe", "train_quick")
+
+
+def test_clips_are_taken_by_a_protocol_and_said_frame_by_frame(manifest: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    shutil.copytree(manifest.parent / "images", clips / "one")
+    make(clips / "two.mkv", "ffv1", frames=5)
+    _, told = evaluate(clips, "--metrics", "consistency", "--recipe", "evaluate_avc_reallq", "-o", tmp_path / "out")
+    assert "2 clips; the published figures are of 46" in told
+    assert "6 pictures: one_a.png, one_c.png, one_v.png, two_first.png, two_middle.png, two_last.png" in told
+    table = pq.read_table(tmp_path / "out" / "scores.parquet")
+    assert table["source"].to_pylist()[4] == "frame 3 of 5 of two.mkv"
+    assert read(tmp_path / "out" / "low_res" / "two_last.png").shape == (96, 160, 3)
+    assert "frame 3 of 5 of two.mkv" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_videos_in_a_folder_of_pictures_are_passed_over_and_said(manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    make(tmp_path / "clips" / "two.mkv", "ffv1", frames=2)
+    with pytest.raises(ConfigError, match="no picture among 1 files, but 1 video: --recipe evaluate_avc_reallq"):
+        evaluate(tmp_path / "clips", "--metrics", "consistency")
+    shutil.copy(manifest.parent / "images" / "a.png", tmp_path / "clips")
+    status, told = evaluate(tmp_path / "clips", "--metrics", "consistency")
+    assert status == 0
+    assert "passed over 1 video" in told
+    assert "1 picture: a.png" in told
 
 
 def test_a_metric_of_pyiqa_without_pyiqa_names_the_command(manifest: Path, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """What the page of an evaluation holds."""
 
 import base64
+import html
 import io
 import math
 import re
@@ -49,12 +50,29 @@ def test_names_are_text_and_nothing_else():
     assert not re.search(r"<[bx]>|<i>", text)
 
 
-def test_places_are_enlarged_for_each_system_and_the_ground_truth():
-    def width(text):
-        [encoded] = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded)))).shape[1]
+def places(text):
+    found = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"', text)
+    return [(html.unescape(label), np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))) for label, png in found]
 
-    assert 0 < width(render()) < width(render(picture(0).repeat(2, 0).repeat(2, 1)))
+
+def test_the_same_places_are_cut_from_every_system_and_the_ground_truth():
+    twice = picture(0).repeat(2, 0).repeat(2, 1)
+    assert {label for label, _ in places(render())} == {"input", "<b>&"}
+    (first, low_res), (second, result), (third, truth) = places(render(twice))[:3]
+    assert (first, second, third) == ("input", "<b>&", "ground truth")
+    assert np.array_equal(result, truth)
+    assert np.array_equal(result, low_res.repeat(2, 0).repeat(2, 1))
+
+
+def test_every_picture_is_listed_with_its_source_its_scores_or_its_reason():
+    scores = [
+        Score("a.png", "<b>&", {"psnr": 31.5, "niqe": 5.0}, source="frame 1 of 9 of <clip>"),
+        Score("b.png", "<b>&", error="b.png: damaged & <gone>"),
+    ]
+    text = page.render("x", SYSTEMS, CHOSEN, MEANS, {}, scores)
+    assert "2 pictures, each with its scores" in text
+    assert "frame 1 of 9 of &lt;clip&gt;" in text
+    assert "b.png: damaged &amp; &lt;gone&gt;" in text
 
 
 def test_it_needs_nothing_from_elsewhere():
