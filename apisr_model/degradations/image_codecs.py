@@ -66,11 +66,7 @@ class ImageCodec(Step):
         Raises:
             DegradationError: the codec failed.
         """
-        levels = to_levels(image)
-        try:
-            return from_levels(_jpeg(levels, self) if self.codec == "jpeg" else _pillow(levels, self))
-        except (OSError, ValueError, KeyError, RuntimeError, ImageError) as error:
-            raise DegradationError(f"{self} of {levels.shape[1]}x{levels.shape[0]} px: {error}") from error
+        return from_levels(code(to_levels(image), self))
 
 
 def draw(rng: np.random.Generator, config: QualitySettings, codec: StillCodec) -> ImageCodec:
@@ -85,6 +81,18 @@ def draw(rng: np.random.Generator, config: QualitySettings, codec: StillCodec) -
 def draw_any(rng: np.random.Generator, config: ImageCodecConfig) -> ImageCodec:
     """A codec and its parameters; `config.probability` is the caller's to draw."""
     return draw(rng, config, choose(rng, config.codecs))
+
+
+def code(levels: Rgb, drawn: ImageCodec) -> Rgb:
+    """`levels` (h, w, 3) encoded and decoded.
+
+    Raises:
+        DegradationError: the codec failed.
+    """
+    try:
+        return _jpeg(levels, drawn) if drawn.codec == "jpeg" else _pillow(levels, drawn)
+    except (OSError, ValueError, KeyError, RuntimeError, ImageError) as error:
+        raise DegradationError(f"{drawn} of {levels.shape[1]}x{levels.shape[0]} px: {error}") from error
 
 
 def _jpeg(levels: Rgb, drawn: ImageCodec) -> Rgb:
