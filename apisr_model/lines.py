@@ -25,12 +25,14 @@ Mask = NDArray[np.bool_]
 
 _Floats = NDArray[np.float32]
 
-_ROUNDS = 3
-_UNSHARP_TAPS = 51  # its Gaussian's deviation follows by OpenCV's rule: 8 px
-_UNSHARP_WEIGHT = 0.5
-_UNSHARP_THRESHOLD = 10 / 255
-_FINE_PX, _COARSE_PX = 0.6, 0.6 * 2.5  # deviations of XDoG's two Gaussians
-_LINE_BELOW = -15 / 255
+ROUNDS = 3
+UNSHARP_TAPS = 51  # its Gaussian's deviation follows by OpenCV's rule: 8 px
+UNSHARP_WEIGHT = 0.5
+UNSHARP_THRESHOLD = 10 / 255
+FINE_PX, COARSE_PX = 0.6, 0.6 * 2.5  # deviations of XDoG's two Gaussians
+LINE_BELOW = -15 / 255
+LEAST_LINE_PX = 32
+LEAST_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def enhance(image_rgb: Rgb, gamma: float = 0.975) -> Enhancement:
     return Enhancement(tuple(map(_to_bytes, rounds)), lines, kept, dilated, result)
 
 
-def filter_outliers(mask: Mask, min_px: int = 32) -> Mask:
+def filter_outliers(mask: Mask, min_px: int = LEAST_LINE_PX) -> Mask:
     """`mask` without its 8-connected components of fewer than `min_px` pixels."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     is_large = statistics[:, cv2.CC_STAT_AREA] >= min_px
@@ -95,7 +97,7 @@ def filter_outliers(mask: Mask, min_px: int = 32) -> Mask:
     return kept
 
 
-def passive_dilate(mask: Mask, min_neighbours: int = 3) -> Mask:
+def passive_dilate(mask: Mask, min_neighbours: int = LEAST_NEIGHBOURS) -> Mask:
     """`mask` and the pixels with at least `min_neighbours` line pixels among their 8 neighbours; one pass."""
     neighbours = cv2.boxFilter(mask.view(np.uint8), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return mask | (neighbours >= min_neighbours)
@@ -107,7 +109,7 @@ def _sharpened(image_rgb: Rgb) -> list[_Floats]:
         raise ShapeError(f"lines are enhanced on RGB uint8 (h, w, 3), found {image_rgb.dtype} {image_rgb.shape}")
     image = image_rgb.astype(np.float32) / np.float32(255)
     rounds = []
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         image = _unsharp(image)
         rounds.append(image)
     return rounds
@@ -116,25 +118,25 @@ def _sharpened(image_rgb: Rgb) -> list[_Floats]:
 def _unsharp(image: _Floats) -> _Floats:
     """One round; the mask of what differs from its surroundings is blurred too, so that nothing sets in at a step."""
     residual = image - _blur(image)
-    share = _blur((np.abs(residual) > _UNSHARP_THRESHOLD).astype(np.float32))
-    sharp = np.clip(image + _UNSHARP_WEIGHT * residual, 0, 1)
+    share = _blur((np.abs(residual) > UNSHARP_THRESHOLD).astype(np.float32))
+    sharp = np.clip(image + UNSHARP_WEIGHT * residual, 0, 1)
     return cast(_Floats, image + share * (sharp - image))
 
 
 def _blur(image: _Floats) -> _Floats:
     """The authors' 51 x 51 Gaussian as two passes of 51: 0.23 s against 13.5 s for all rounds of a 720p frame."""
-    taps = cv2.getGaussianKernel(_UNSHARP_TAPS, 0, cv2.CV_32F)
+    taps = cv2.getGaussianKernel(UNSHARP_TAPS, 0, cv2.CV_32F)
     return cast(_Floats, cv2.sepFilter2D(image, -1, taps, taps, borderType=cv2.BORDER_REFLECT_101))
 
 
 def _xdog(sharpened: _Floats, gamma: float) -> Mask:
     """Where the difference of two Gaussians falls below its threshold; XDoG's soft step is a hard one at phi = 1e9."""
     gray: NDArray[Any] = cv2.cvtColor(sharpened * np.float32(255), cv2.COLOR_RGB2GRAY)
-    difference = cv2.GaussianBlur(gray, (0, 0), _FINE_PX) - gamma * cv2.GaussianBlur(gray, (0, 0), _COARSE_PX)
+    difference = cv2.GaussianBlur(gray, (0, 0), FINE_PX) - gamma * cv2.GaussianBlur(gray, (0, 0), COARSE_PX)
     largest = difference.max()
     if largest <= 0:  # black all over
         return np.zeros(gray.shape, np.bool_)
-    return cast(Mask, difference / largest < _LINE_BELOW)
+    return cast(Mask, difference / largest < LINE_BELOW)
 
 
 def _blend(image_rgb: Rgb, sharpened: _Floats, lines: Mask) -> Rgb:
