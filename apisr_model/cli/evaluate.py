@@ -195,9 +195,12 @@ def _show(scores: "Sequence[Score]", chosen: "Sequence[Metric]") -> None:
         if (counted := len(counted_images(scores, metric.name))) < pictures:
             told = f"{metric.name}: over {counted:,} of {pictures:,} pictures, those on which every system has a value"
             ERR.print(f"  {told}", style="yellow", markup=False)
-    failed = [score for score in scores if score.error]
-    for score in failed[:SHOWN_NAMES]:
-        ERR.print(f"  failed: {score.image}, {score.system}: {score.error}", style="red", markup=False)
+    failed: dict[tuple[str, str], list[str]] = {}
+    for score in scores:
+        if score.error:  # what cannot be read fails for every system alike
+            failed.setdefault((score.image, score.error), []).append(score.system)
+    for (image, error), systems in list(failed.items())[:SHOWN_NAMES]:
+        ERR.print(f"  failed: {image}, {', '.join(systems)}: {error}", style="red", markup=False)
     if len(failed) > SHOWN_NAMES:
         ERR.print(f"  and {len(failed) - SHOWN_NAMES:,} more failed", style="red", markup=False)
 

@@ -36,6 +36,7 @@ dt { font-weight: 600 } dd { margin: 0; overflow-wrap: anywhere } p { margin: .2
 figure { margin: 0 } figcaption { overflow-wrap: anywhere; font-size: .85rem }
 img { width: 100%; aspect-ratio: 1; display: block; image-rendering: pixelated }
 pre { white-space: pre-wrap; color: var(--soft) } details { margin: .6rem 0 } summary { cursor: pointer }
+@media (max-width: 45rem) { dl { grid-template-columns: 1fr } dd { margin-bottom: .4rem } }
 </style>
 <h1>$title</h1>
 $means

@@ -17,7 +17,13 @@ _ALL = (
     ),
     Metric("line_f1", line_f1, "reference", True, "lines of the result and of the pseudo ground truth, within 1 px"),
     Metric("consistency", consistency, "low_res", True, "dB, RGB, the result reduced by area against the input"),
-    Metric("niqe", niqe, "nothing", False, "BT.601 luma, no border cut, float64, BasicSR's model of photographs"),
+    Metric(
+        "niqe",
+        niqe,
+        "nothing",
+        False,
+        "BT.601 luma, no border cut, float64, BasicSR's model of photographs (niqe_pris_params.npz)",
+    ),
 )
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
 """Ours by name; those of pyiqa come from `learned.load`."""
