@@ -168,6 +168,7 @@ def upscale(
     )
     _check_quality(plan, quality)
     written: list[Job] = []
+    damaged: list[Job] = []
     failed: list[Exception] = list(plan.failed)
     for error in failed:
         terminal.ERR.print(f"  failed: {error}", style="red", markup=False)
@@ -181,9 +182,9 @@ def upscale(
         try:
             with terminal.Bars() as bars:
                 if job.kind == "picture":
-                    told = _upscale_picture(upscaler, job, quality, compare, bars)
+                    told, lost = _upscale_picture(upscaler, job, quality, compare, bars), ()
                 else:
-                    told = upscale_video.run(network, job, options, bars)
+                    told, lost = upscale_video.run(network, job, options, bars)
         except (ApisrError, OSError) as failure:
             if getattr(failure, "errno", None) == errno.ENOSPC or (isinstance(failure, UsageError) and plan.is_of_one):
                 raise
@@ -191,8 +192,11 @@ def upscale(
             terminal.ERR.print(f"  failed: {failure}", style="red", markup=False)
         else:
             written.append(job)
+            damaged += [job] if lost else []
+            for sentence in lost:
+                terminal.ERR.print(f"  damaged: {job.source}: {sentence}", style="red", markup=False)
             terminal.OUT.print(f"{job.target}: {told}", markup=False)
-    _close(began, plan, written, failed)
+    _close(began, plan, written, failed, damaged, names[0])
 
 
 def _upscale_picture(upscaler: "Upscaler", job: "Job", quality: int | None, label: str | None, bars: "Bars") -> str:
@@ -225,7 +229,14 @@ def _compare(job: "Job", before: "Picture", after: "Picture", label: str) -> Pat
     return path
 
 
-def _close(began: float, plan: "Plan", written: "list[Job]", failed: list[Exception]) -> None:
+def _close(
+    began: float,
+    plan: "Plan",
+    written: "list[Job]",
+    failed: list[Exception],
+    damaged: "list[Job]",
+    weights: str | None,
+) -> None:
     """What was done, and what to try next."""
     from apisr_data.errors import InputError
     from apisr_data.terminal import ERR, OUT, seconds_since
@@ -234,13 +245,16 @@ def _close(began: float, plan: "Plan", written: "list[Job]", failed: list[Except
     if not (plan.jobs or there or failed):
         raise InputError(f"no picture and no video among {plan.ignored:,} files")
     counts = [f"{len(written):,} written", f"{there:,} there already", f"{len(failed):,} failed"]
+    counts.append(f"{len(damaged):,} of a damaged input")
     shown = ", ".join(count for count in counts if not count.startswith("0 "))
     ERR.print(f"{shown or 'nothing written'} in {seconds_since(began)}", markup=False)
-    if failed:
+    if failed or damaged:
         raise typer.Exit(1)
-    if written:
-        OUT.print(f"next: apisr-model upscale {shlex.quote(str(written[0].source))} --weights NAME", markup=False)
-        OUT.print("      (apisr-model weights list shows names)", markup=False)
+    if plan.is_of_one and written:
+        all_of_it = ["apisr-model", "upscale", str(written[0].source.parent), "-o", "OUT"]
+        OUT.print(f"next: {shlex.join(all_of_it + (['--weights', weights] if weights else []))}", markup=False)
+    elif written:
+        OUT.print("next: apisr-model weights list")
 
 
 def _fetch(name: str | None, *, offline: bool) -> None:

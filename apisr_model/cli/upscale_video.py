@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from apisr_model.upscale.video.options import Options
 
 
-def run(network: "Network", job: "Job", options: "Options", bars: "Bars") -> str:
-    """Upscale one video: the forecast first, then frames, rate, time left and held frames; returns what it became."""
+def run(network: "Network", job: "Job", options: "Options", bars: "Bars") -> tuple[str, tuple[str, ...]]:
+    """Upscale one video: the forecast first, then frames, rate, time left and held frames.
+
+    Returns what it became, and what a damaged source lacks.
+    """
     from apisr_data.terminal import ERR
     from apisr_model.upscale.video.forecast import forecast
     from apisr_model.upscale.video.job import Progress, VideoJob
@@ -30,7 +33,7 @@ def run(network: "Network", job: "Job", options: "Options", bars: "Bars") -> str
     for note in result.notes:
         if note != expected.treatment:  # said before the work
             ERR.print(f"  {note}", markup=False)
-    return result.sentence
+    return result.sentence, result.lost
 
 
 def preview(networks: "list[Network]", inputs: list[Path], pairs: int, output: Path | None, options: "Options") -> None:

@@ -84,7 +84,9 @@ class Result:
     """Levels of 8-bit samples; None: nothing was held."""
     decode_errors: int
     notes: tuple[str, ...]
-    """A sentence each on what the user should know: fields, damage, what was lost."""
+    """A sentence each on what the user should know: fields, damage, what the output cannot keep."""
+    lost: tuple[str, ...] = ()
+    """A sentence each on stretches of pictures, sound and subtitles that a damaged source does not hold any more."""
 
     @property
     def sentence(self) -> str:
@@ -195,7 +197,7 @@ class VideoJob:
 
         to_do = _to_do(self.source, self.threshold, done)
         overlap(to_do, work, lambda item: self.target.write(item.picture, item.frame))
-        self.target.finish()
+        lost = self.target.finish()
         return Result(
             path=self.target.path,
             size=self.target.size,
@@ -207,6 +209,7 @@ class VideoJob:
             hold_threshold=self.threshold,
             decode_errors=self.source.decode_errors,
             notes=tuple(self._notes()),
+            lost=(*self.source.lost, *lost),
         )
 
     def _threshold(self) -> float | None:

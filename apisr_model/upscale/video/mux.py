@@ -2,21 +2,22 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from apisr_model.errors import ContainerError
 from apisr_model.upscale.video import matroska
+from apisr_model.upscale.video.copies import Copies, Stretch, due
 from apisr_model.upscale.video.encoders import Coded, Encoder
 from apisr_model.upscale.video.segments import Part
-from apisr_model.upscale.video.streams import MP4, Plan, add_copied, open_source
+from apisr_model.upscale.video.streams import MP4, Plan, add_copied, add_recoded, is_in_header, open_source
 
 log = logging.getLogger(__name__)
 
@@ -24,25 +25,12 @@ log = logging.getLogger(__name__)
 _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_", "ENCODER")
 # What describes the old file as a file, and would be wrong of the new one.
 _OF_THE_CONTAINER = ("major_brand", "minor_version", "compatible_brands", "encoder")
-_INTERLEAVED_S = 60  # packets of one time lie closer together in any file
 _ASPECT_ROUNDING = 0.01  # of a display size in whole pixels
 _HEARD_S = 0.04  # sound that is off by less is not noticed
-_TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """What of the source the pictures cover, in seconds as the source counts."""
-
-    origin: Fraction
-    """Taken from every time stamp."""
-    start: Fraction | None = None
-    """Where a part starts; None: the whole is there."""
-    end: Fraction | None = None
-
-
-def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretch, path: Path) -> None:
-    """Write the file: pictures and copied packets, interleaved by their time.
+def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretch, path: Path) -> list[str]:
+    """Write the file: pictures and copied packets, interleaved by their time; returns what a damaged source lacks.
 
     Raises:
         ContainerError: what was written does not read back.
@@ -53,9 +41,11 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
         out.set_chapters(_chapters(source, stretch))
         copies: dict[int, Stream] = {}
         # What goes into the header comes last, as it does when the file is read: so indices agree.
-        for stream in sorted(source.streams, key=_is_in_header):
+        for stream in sorted(source.streams, key=is_in_header):
             if stream.index == plan.video_index:
                 pictures = _add_video(out, stream, encoder, coded)
+            elif stream.index in plan.recoded and isinstance(stream, AudioStream):
+                copies[stream.index] = add_recoded(out, stream)
             elif stream.index in plan.copied and (copy := add_copied(out, source, stream)) is not None:
                 copies[stream.index] = copy
         position = pictures.index
@@ -65,8 +55,9 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
         encoded = _pictures(part, pictures, coded.time_base, stretch.origin)
         picture = next(encoded, None)
         begins = {position: part.shown()[0] * coded.time_base - stretch.origin}
-        for packet in _copied_packets(source, copies, stretch, step=1 if plan.format in MP4 else 0):
-            while picture is not None and _due(picture) <= _due(packet):
+        copied = Copies(source, copies, stretch, step=1 if plan.format in MP4 else 0)
+        for packet in copied:
+            while picture is not None and due(picture) <= due(packet):
                 out.mux(picture)
                 picture = next(encoded, None)
             if packet.stream.type == "audio" and packet.pts is not None:
@@ -75,9 +66,11 @@ def join(part: Part, plan: Plan, encoder: Encoder, coded: Coded, stretch: Stretc
         while picture is not None:
             out.mux(picture)
             picture = next(encoded, None)
+        lost = copied.lost((part.shown()[-1] + part.segments[-1].last_duration) * coded.time_base)
     if has_display_size:
         matroska.set_display_size(path, position, coded.size, coded.sample_aspect_ratio)
     _check(path, position, part.shown(), begins, coded)
+    return lost
 
 
 def _open_target(path: Path, container: str) -> OutputContainer:
@@ -99,15 +92,6 @@ def _add_video(out: OutputContainer, origin: Stream, encoder: Encoder, coded: Co
     return stream
 
 
-def _is_in_header(stream: Stream) -> bool:
-    return isinstance(stream, AttachmentStream) or bool(stream.disposition & Disposition.attached_pic)
-
-
-def _due(packet: "av.Packet[Any]") -> Fraction:
-    ticks = packet.dts if packet.dts is not None else packet.pts
-    return (ticks or 0) * Fraction(packet.time_base)
-
-
 def _pictures(part: Part, stream: VideoStream, time_base: Fraction, origin: Fraction) -> Iterator["av.Packet[Any]"]:
     """The encoded packets, ready to be muxed."""
     ticks = round(origin / time_base)
@@ -116,38 +100,6 @@ def _pictures(part: Part, stream: VideoStream, time_base: Fraction, origin: Frac
         assert packet.pts is not None
         assert packet.dts is not None
         packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
-        yield packet
-
-
-def _copied_packets(
-    source: InputContainer, copies: Mapping[int, Stream], stretch: Stretch, *, step: int
-) -> Iterator["av.Packet[Any]"]:
-    """The packets of the streams in `copies` (source index -> target stream), ready to be muxed, in the file's order.
-
-    Of a part go the packets that begin within it, and the text subtitles that are still shown at its start. A damaged
-    source ends at the damage. A source may step back at an edit, which no muxer takes: from one packet of a stream to
-    the next the decoding time rises by `step` ticks at least.
-    """
-    latest: dict[int, int] = {}
-    for packet in _readable(source, copies):
-        stream, time_base = packet.stream, packet.time_base
-        if stretch.end is not None and _due(packet) > stretch.end + _INTERLEAVED_S:
-            return
-        if stretch.start is not None and not _is_within(
-            packet, stretch.start, stretch.end, has_begun=stream.index in latest
-        ):
-            continue
-        ticks = 0 if _is_in_header(stream) else round(stretch.origin / time_base)
-        packet.pts = None if packet.pts is None else packet.pts - ticks
-        packet.dts = None if packet.dts is None else packet.dts - ticks
-        if stretch.start is not None and stream.type == "subtitle" and packet.pts is not None and packet.pts < 0:
-            packet.duration = (packet.duration or 0) + packet.pts  # shown from before the part's start
-            packet.pts = packet.dts = 0
-        if packet.dts is not None:
-            packet.dts = max(packet.dts, latest.get(stream.index, packet.dts - step) + step)
-            packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
-            latest[stream.index] = packet.dts
-        packet.stream = copies[stream.index]
         yield packet
 
 
@@ -164,37 +116,6 @@ def _chapters(source: InputContainer, stretch: Stretch) -> list[Any]:
         start, end = (round((time - stretch.origin) / time_base) for time in (first, last))
         moved.append({**chapter, "start": start, "end": end})
     return moved
-
-
-def _readable(source: InputContainer, copies: Mapping[int, Stream]) -> Iterator["av.Packet[Any]"]:
-    """The packets as far as the file can be read."""
-    packets = source.demux([source.streams[index] for index in copies]) if copies else iter(())
-    while True:
-        try:
-            packet = next(packets, None)
-        except (av.InvalidDataError, av.EOFError) as error:
-            log.warning("%s: damaged (%s); its copied streams end there", source.name, error.strerror)
-            return
-        if packet is None:
-            return
-        if packet.size:
-            yield packet
-
-
-def _is_within(packet: "av.Packet[Any]", start: Fraction, end: Fraction | None, *, has_begun: bool) -> bool:
-    stream = packet.stream
-    if _is_in_header(stream):
-        return True
-    ticks = packet.pts if packet.pts is not None else packet.dts
-    if ticks is None:
-        return False
-    begin = ticks * packet.time_base
-    if end is not None and begin >= end:
-        return False
-    if begin < start:
-        is_text = stream.type == "subtitle" and stream.codec_context.codec.properties & _TEXT_SUBTITLE
-        return bool(is_text) and begin + (packet.duration or 0) * packet.time_base > start
-    return stream.type != "video" or has_begun or packet.is_keyframe
 
 
 def _check(path: Path, position: int, shown: list[int], begins: Mapping[int, Fraction], coded: Coded) -> None:

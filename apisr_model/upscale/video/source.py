@@ -188,6 +188,14 @@ class Source:
                 f"the picture changes its size or format at {damage.resized_s:.1f} s; from there on it is scaled to "
                 f"{self.info.width}x{self.info.height} {self.info.pixel_format}, as it began"
             )
+        return told
+
+    @property
+    def lost(self) -> list[str]:
+        """Sentences on stretches that a damaged file does not hold any more; complete once all frames were read."""
+        damage = self._damage
+        is_damaged = damage.refused or damage.corrupt  # else a gap may be meant: the picture stands still
+        told = [f"no picture from {a:.1f} to {b:.1f} s" for a, b in damage.gaps if is_damaged]
         if self.is_cut_short:
             told.append(f"cut short: it ends at {damage.end_s:.1f} of {self.info.duration_s:.1f} s")
         return told

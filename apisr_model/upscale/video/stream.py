@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -30,6 +30,7 @@ _EARLIER_S = (0.0, 5.0, 30.0)
 # Decoded frames wait in every thread: eight of 4K hold 100 MB.
 _MOST_THREADS = 8
 _DEFAULT_RATE = Fraction(25)
+_GAP_S = 1.0
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Damage:
         restamped: frames without a time stamp, or with one that did not lie after the frame before.
         has_captions: frames carry closed captions (CEA-608, CEA-708) beside their pixels.
         resized_s: time of the first frame of another size or pixel format than the stream began with, s.
+        gaps: stretches longer than a second without a frame, s from the stream's start; a variable rate has them too.
         end_s: end of the last frame, s from the stream's start.
         is_complete: the pass came to the end of the file.
     """
@@ -51,6 +53,7 @@ class Damage:
     restamped: int = 0
     has_captions: bool = False
     resized_s: float | None = None
+    gaps: list[tuple[float, float]] = field(default_factory=list)
     end_s: float = 0.0
     is_complete: bool = False
 
@@ -145,8 +148,11 @@ class DecodedStream:
         for picture in self._decode(from_s, damage, threads or min(_MOST_THREADS, os.cpu_count() or 1)):
             damage.corrupt += picture.is_corrupt
             damage.has_captions |= "A53_CC" in picture.side_data
-            previous = picture.pts = self._stamp(picture, previous, damage)
-            damage.end_s = self.time_s(previous + self.frame_units)
+            has_before, previous = previous is not None, self._stamp(picture, previous, damage)
+            picture.pts = previous
+            if has_before and self.time_s(previous) - damage.end_s > _GAP_S:
+                damage.gaps.append((damage.end_s, self.time_s(previous)))
+            damage.end_s = self.time_s(previous + max(picture.duration, self.frame_units))
             yield Timed(self._uniform(picture, damage), previous, picture.duration)
         damage.is_complete = True
 

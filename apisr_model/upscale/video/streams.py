@@ -1,10 +1,11 @@
-"""Which streams of a source go along with its new pictures, and how: packets as they are, never encoded again.
+"""Which streams of a source go along with its new pictures, and how: packets as they are wherever a container can.
 
 What a container can hold is asked of libavformat itself, by having it write a header into memory; there is no table
 of ours that could grow stale.
 """
 
 import io
+import logging
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
 from apisr_data.errors import UsageError, VideoError
 from apisr_model.errors import ContainerError
+from apisr_model.upscale.video import recoded_sound
 from apisr_model.upscale.video.encoders import Encoder
+
+log = logging.getLogger(__name__)
 
 # Suffix -> libav's format, for containers that keep a time stamp for every picture and tell of all their streams.
 # libav's own choice for .m4v is an iPod's subset of MP4.
@@ -39,6 +44,8 @@ class Plan:
     """libav's name of the target's container."""
     copied: tuple[int, ...]
     """Indices of the source's streams that go along, `video_index` not among them."""
+    recoded: tuple[int, ...]
+    """Those of them that are sound of a codec which no container holds: coded anew."""
     origin: Fraction
     """Seconds that all time stamps are moved back by: a transport stream counts from an arbitrary moment."""
 
@@ -46,7 +53,9 @@ class Plan:
 def plan(source: Path, video_index: int, target: Path, encoder: Encoder, *, drop: Collection[str] = ()) -> Plan:
     """Which streams of `source` go along into `target`.
 
-    `drop` holds indices of streams and kinds (`KINDS`) that the user leaves out.
+    `drop` holds indices of streams and kinds (`KINDS`) that the user leaves out. A stream that another container would
+    hold is for the user to decide on. One that none of ours holds stops nothing: sound is coded anew, anything else is
+    left out, and the log says it.
 
     Raises:
         ContainerError: the target's container cannot hold a stream, the encoder's codec or time stamps; the message
@@ -71,11 +80,22 @@ def plan(source: Path, video_index: int, target: Path, encoder: Encoder, *, drop
             if stream.index != video_index and not _is_dropped(stream, drop) and not _is_chapter_track(opened, stream)
         ]
         misfits = [stream for stream in copied if not _holds_stream(opened, stream, container)]
-        if misfits:
+        others = _other_suffixes(opened, target)
+        homeless = [s for s in misfits if not any(_holds_stream(opened, s, CONTAINERS[other]) for other in others)]
+        copied = [stream for stream in copied if stream not in homeless]
+        if len(misfits) > len(homeless):
+            misfits = [stream for stream in misfits if stream not in homeless]
             raise ContainerError(f"{target}: {_misfit_message(opened, copied, misfits, target)}")
+        recoded = [
+            stream for stream in homeless if isinstance(stream, AudioStream) and stream.codec_context is not None
+        ]
+        for stream in homeless:
+            fate = f"becomes {recoded_sound.ENCODERS[container]}" if stream in recoded else "is left out"
+            log.warning("%s: %s cannot be copied into any container; it %s", source, describe(stream), fate)
         starts_anywhere = opened.format.flags & _TS_DISCONT and opened.start_time
         origin = Fraction(opened.start_time, av.time_base) if starts_anywhere else Fraction(0)
-        return Plan(source, video_index, container, tuple(s.index for s in copied), origin)
+        again = tuple(stream.index for stream in recoded)
+        return Plan(source, video_index, container, (*(s.index for s in copied), *again), again, origin)
 
 
 def open_source(path: Path) -> InputContainer:
@@ -88,6 +108,16 @@ def open_source(path: Path) -> InputContainer:
         return av.open(str(path.absolute()), "r", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: cannot be opened: {error.strerror}") from error
+
+
+def add_recoded(out: OutputContainer, stream: AudioStream) -> AudioStream:
+    """The stream that `recoded_sound` fills in place of a source's."""
+    target = out.add_stream(recoded_sound.ENCODERS[out.format.name], rate=stream.codec_context.sample_rate)
+    assert isinstance(target, AudioStream)
+    recoded_sound.set_up(target, stream)
+    target.disposition = stream.disposition
+    target.metadata.update(stream.metadata)
+    return target
 
 
 def add_copied(out: OutputContainer, source: InputContainer, stream: Stream) -> Stream | None:
@@ -108,7 +138,12 @@ def add_copied(out: OutputContainer, source: InputContainer, stream: Stream) -> 
     return None if isinstance(stream, AttachmentStream) else copy
 
 
-def _describe(stream: Stream) -> str:
+def is_in_header(stream: Stream) -> bool:
+    """Whether the stream is no succession of packets in time: a font, cover art."""
+    return isinstance(stream, AttachmentStream) or bool(stream.disposition & Disposition.attached_pic)
+
+
+def describe(stream: Stream) -> str:
     """A stream in words: index, kind, codec, language, title or file name."""
     words = [str(stream.type), _codec_name(stream)]
     words += [stream.metadata[key] for key in ("language", "title", "filename") if stream.metadata.get(key)]
@@ -163,14 +198,16 @@ def _holds_stream(source: InputContainer, stream: Stream, container: str) -> boo
     return True
 
 
+def _other_suffixes(source: InputContainer, target: Path) -> list[str]:
+    """Of containers other than the target's in which a stream of the source may be at home."""
+    container = CONTAINERS[target.suffix.lower()]
+    suffixes = dict.fromkeys((".mkv", Path(source.name).suffix.lower()))
+    return [suffix for suffix in suffixes if CONTAINERS.get(suffix, container) != container]
+
+
 def _misfit_message(source: InputContainer, copied: list[Stream], misfits: list[Stream], target: Path) -> str:
-    what = " and ".join(_describe(stream) for stream in misfits)
-    own = Path(source.name).suffix.lower()
-    others = [
-        s
-        for s in dict.fromkeys((".mkv", own))
-        if s in CONTAINERS and CONTAINERS[s] != CONTAINERS[target.suffix.lower()]
-    ]
+    what = " and ".join(describe(stream) for stream in misfits)
+    others = _other_suffixes(source, target)
     fitting = [s for s in others if all(_holds_stream(source, stream, CONTAINERS[s]) for stream in copied)]
     write = f"write {' or '.join(fitting)}, or " if fitting else ""
     indices = ",".join(str(stream.index) for stream in misfits)
@@ -187,4 +224,4 @@ def _attached_picture(source: InputContainer, stream: Stream) -> bytes:
         for packet in again.demux(again.streams[stream.index]):
             if packet.size:
                 return bytes(packet)
-    raise VideoError(f"{source.name}: the picture of {_describe(stream)} cannot be read")
+    raise VideoError(f"{source.name}: the picture of {describe(stream)} cannot be read")

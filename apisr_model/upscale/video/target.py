@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from apisr_data.colour import to_frame
 from apisr_data.errors import UsageError, VideoError
 from apisr_model.errors import DeviceError
+from apisr_model.upscale.video.copies import Stretch
 from apisr_model.upscale.video.encoders import Coded, Encoding, resolve
-from apisr_model.upscale.video.mux import Stretch, join
+from apisr_model.upscale.video.mux import join
 from apisr_model.upscale.video.segments import Part, SegmentFile, naming
 from apisr_model.upscale.video.streams import plan
 
@@ -134,8 +135,10 @@ class Target:
         if self._in_segment == self._segment_frames:
             self._end_segment()
 
-    def finish(self) -> None:
+    def finish(self) -> list[str]:
         """End the last segment, join all with the source's streams, check the file, and put it in its place.
+
+        Returns a sentence on each copied stream of which a damaged source has not all.
 
         Raises:
             VideoError: there was no picture, or the source changed meanwhile.
@@ -150,10 +153,11 @@ class Target:
             raise VideoError(f"{path}: changed or went away while it was read; start again")
         joined = self._part.folder / f"joined{self.path.suffix}"
         with naming(joined):
-            join(self._part, self._plan, self.encoder, self._coded, self._stretch(), joined)
+            lost = join(self._part, self._plan, self.encoder, self._coded, self._stretch(), joined)
             _settle(joined)
         joined.replace(self.path)
         self._part.remove()
+        return lost
 
     def close(self) -> None:
         """Let go of the partial folder; a segment begun is lost, whole ones stay unless `finish` has used them."""

@@ -44,9 +44,10 @@ def film(
     font: bool = False,
     cover: bool = False,
     chapters: bool = False,
+    sound_s: float = 0.8,
     **context: object,
 ) -> Path:
-    """Pictures at `pts`; `sounds` are (codec, language); `context` sets attributes of the video encoder."""
+    """Pictures at `pts`; `sounds` are (codec, language), `sound_s` long; `context` is set on the video encoder."""
     with av.open(str(path), "w") as out:
         video = out.add_stream(codec, rate=24, options={"preset": "ultrafast"} if codec.startswith("libx26") else {})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, pixel_format
@@ -60,6 +61,7 @@ def film(
         for codec_name, language in sounds:
             track = out.add_stream(codec_name, rate=48000)
             track.layout = "stereo"
+            track.codec_context.bit_rate = 128_000
             track.metadata["language"] = language
             tracks.append(track)
         if tracks:
@@ -87,7 +89,7 @@ def film(
         for packet in (*subtitles, *picture):
             out.mux(packet)
         for track in tracks:
-            for packet in _tone(track):
+            for packet in _tone(track, sound_s):
                 out.mux(packet)
     return path
 
@@ -174,7 +176,7 @@ def _cover(out: av.container.OutputContainer) -> list[av.Packet]:
     return [packet]
 
 
-def _tone(track: av.AudioStream, seconds: float = 0.8) -> Iterator[av.Packet]:
+def _tone(track: av.AudioStream, seconds: float) -> Iterator[av.Packet]:
     step = track.codec_context.frame_size or 1024
     wave = np.sin(np.arange(int(48000 * seconds)) * 0.05).astype(np.float32) * 0.3
     for start in range(0, len(wave) - step + 1, step):

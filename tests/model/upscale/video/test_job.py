@@ -409,7 +409,7 @@ def test_a_truncated_file_gives_what_is_there_and_says_so(tmp_path: Path, networ
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     result = run(network, path, tmp_path / "out.mkv", encoding=films.FAST)
     assert 10 < result.frames < 110
-    assert any("cut short" in note for note in result.notes)
+    assert any("cut short" in note for note in result.lost)
     assert times(tmp_path / "out.mkv") == times(whole)[: result.frames]
 
 

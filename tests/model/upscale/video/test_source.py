@@ -182,7 +182,7 @@ def test_a_truncated_file_gives_what_can_be_decoded_and_says_so(tmp_path, long_c
     with Source(path) as source:
         frames = shown(source)
         assert source.is_cut_short
-        assert any("cut short: it ends at" in warning for warning in source.warnings)
+        assert any("cut short: it ends at" in warning for warning in source.lost)
     whole = dict(decode(long_clip))
     assert 60 < len(frames) < 200
     assert sum(whole[pts] == data for pts, data in frames) >= len(frames) - 1
