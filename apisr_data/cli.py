@@ -345,6 +345,27 @@ def status(dataset: DatasetPath) -> None:
 
 
 @app.command()
+def report(
+    dataset: DatasetPath,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The page to write; default: DATASET/report.html.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """One page to look at: what was kept and why, every frame, duplicates, videos; decide by a click or a key."""
+    from apisr_data import report as command
+    from apisr_data.dataset import open_dataset
+    from apisr_data.terminal import OUT
+
+    _set_up(verbose)
+    start = time.monotonic()
+    written = command.write_report(open_dataset(dataset), out)
+    beside = f", its thumbnails in {written.pictures}" if written.pictures else ""
+    OUT.print(f"{written.frames:,} frames; open the page in a browser, and download your decisions from it{beside}")
+    _close(start, str(written.path), f"apisr-data select {_quoted(dataset)} --overrides overrides.csv", False)
+
+
+@app.command()
 def audit(
     videos: Annotated[list[Path], typer.Argument(help="Videos, and folders of videos.", metavar="VIDEO...")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON: a list with one object a video.")] = False,

@@ -11,6 +11,12 @@ from apisr_data.dataset import Dataset
 
 STAGES = ("extract", "score", "dedup", "select", "rescale", "export")
 
+RULE = (
+    "trim(regexp_replace(selection.reason, "
+    r"'( bits|:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*', '', 'g'))"
+)
+"""The reason of a selection without its particulars, in SQL."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -45,10 +51,9 @@ def status(dataset: Dataset) -> Status:
         SELECT title, count(DISTINCT video_id), count(frame_id), count(*) FILTER (is_kept)
         FROM videos LEFT JOIN frames USING (video_id) LEFT JOIN selection USING (frame_id)
         WHERE status = 'done' GROUP BY title ORDER BY title"""
-    particulars = r"( bits|:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*"
-    reasons = """
-        SELECT is_kept, trim(regexp_replace(reason, ?, '', 'g')) AS rule, count(*)
-        FROM selection GROUP BY ALL ORDER BY 1 DESC, 3 DESC"""
+    reasons = f"""
+        SELECT is_kept, {RULE} AS rule, count(*)
+        FROM selection GROUP BY ALL ORDER BY 1 DESC, 3 DESC"""  # noqa: S608
     not_made = "SELECT reason, count(*) FROM images WHERE image IS NULL GROUP BY ALL ORDER BY 2 DESC, 1"
     told = "SELECT path, reason FROM videos WHERE reason IS NOT NULL AND status {} 'failed' ORDER BY path"
     return Status(
@@ -59,7 +64,7 @@ def status(dataset: Dataset) -> Status:
         kept=count("SELECT count(*) FROM selection WHERE is_kept"),
         images=count("SELECT count(image) FROM images"),
         titles=tuple(dataset.sql(titles).fetchall()),
-        reasons=tuple(dataset.sql(reasons, [particulars]).fetchall()),
+        reasons=tuple(dataset.sql(reasons).fetchall()),
         failed=tuple(dataset.sql(told.format("=")).fetchall()),
         not_made=tuple(dataset.sql(not_made).fetchall()),
         warnings=tuple(dataset.sql(told.format("<>")).fetchall()),

@@ -1,0 +1,68 @@
+"""report: a dataset as one page to look at, and to decide frame by frame; its decisions are what `select` takes.
+
+`facts` asks the tables, `progress` says which stages are behind, `page` puts both into one HTML file that needs nothing
+else, or small pictures beside it where there are many frames.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from apisr_data.dataset import Dataset
+from apisr_data.errors import UsageError
+from apisr_data.images import write_bytes
+from apisr_data.report.facts import gather
+from apisr_data.report.page import render
+
+INLINE_BYTES = 6_000_000
+"""JPEG bytes of all thumbnails, up to which they stand in the page itself: some 500 frames."""
+
+_SAFE_NAME = re.compile(r"[0-9A-Za-z_-]+")
+_FRAMES_READ = 256
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    path: Path
+    frames: int
+    pictures: Path | None
+    """The folder of thumbnails beside the page; None where they stand in it."""
+
+
+def write_report(dataset: Dataset, target: Path | None = None, *, inline_bytes: int = INLINE_BYTES) -> Written:
+    """Write the page about `dataset` to `target`, DATASET/report.html unless given; an older one is replaced.
+
+    Raises:
+        UsageError: `target` is a folder, or no .html file.
+        DatasetError: a table is damaged.
+        OSError: the disk is full or the folder cannot be written; an older page is then as it was.
+    """
+    path = target or dataset.path / "report.html"
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise UsageError(f"report {path}: a report is a page; name a file that ends in .html")
+    facts = gather(dataset)
+    size = dataset.sql("SELECT coalesce(sum(octet_length(jpeg)), 0) FROM thumbnails").fetchall()[0][0]
+    pictures = path.with_name(f"{path.stem}.files") if size > inline_bytes else None
+    if pictures is None:
+        thumbnails = dict(_thumbnails(dataset))
+    else:
+        thumbnails = None
+        for frame_id, jpeg in _thumbnails(dataset):
+            write_bytes(jpeg, pictures / f"{frame_id}.jpg")
+    page = render(facts, thumbnails, pictures.name if pictures else None)
+    write_bytes(page.encode(errors="replace"), path)
+    return Written(path, facts["totals"]["frames"], pictures)
+
+
+def _thumbnails(dataset: Dataset) -> Iterator[tuple[str, bytes]]:
+    """Every frame's thumbnail, a few at a time; ids that are no file name are left out."""
+    for part in dataset.parts("thumbnails") if dataset.digest("extract") else ():
+        for batch in pq.ParquetFile(part).iter_batches(_FRAMES_READ, columns=["frame_id", "jpeg"]):
+            for frame_id, jpeg in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if jpeg and _SAFE_NAME.fullmatch(frame_id):
+                    yield frame_id, jpeg

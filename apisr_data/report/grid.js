@@ -1,0 +1,159 @@
+// The contact sheet: only the rows that are near the window are in the page, however many frames there are.
+
+const cell_px = { least: 168, most: 5, gap: 10, caption: 34 };
+const rowsBeyond = 3;
+
+/** A grid of frames in an order; `onOpen(frame)` is called for a click on a picture and for Enter. */
+class Grid {
+  constructor({ onOpen, onMove }) {
+    this.order = [];
+    this.active = 0;
+    this.rows = new Map();
+    this.columns = 1;
+    this.row_px = 1;
+    this.onOpen = onOpen;
+    this.onMove = onMove;
+    this.shownScore = null;
+    this.root = el("div", { class: "grid", role: "grid", tabindex: 0, "aria-label": "Frames",
+      "aria-describedby": "keys", onclick: event => this.click(event), onkeydown: event => this.key(event) });
+    new ResizeObserver(() => this.measure()).observe(this.root);
+    addEventListener("scroll", () => this.schedule(), { passive: true });
+    addEventListener("resize", () => this.schedule());
+    decisions.addEventListener("change", () => this.redraw());
+  }
+
+  /** Show these frames, `score` under each; the active frame stays where it is among them, else the first is. */
+  show(order, score) {
+    const frame = this.frame;
+    this.order = order;
+    this.shownScore = score;
+    this.active = Math.max(0, order.indexOf(frame));
+    this.root.setAttribute("aria-rowcount", Math.ceil(order.length / this.columns));
+    this.measure();
+    this.redraw();
+  }
+
+  get frame() {
+    return this.order[this.active];
+  }
+
+  measure() {
+    const width = this.root.clientWidth;
+    if (!width) return;
+    const least = Math.min(cell_px.least, (width - cell_px.gap) / 2);
+    this.columns = Math.max(1, Math.floor((width + cell_px.gap) / (least + cell_px.gap)));
+    const cell = (width - cell_px.gap * (this.columns - 1)) / this.columns;
+    this.row_px = Math.round(cell * 9 / 16) + cell_px.caption + cell_px.gap;
+    this.root.style.setProperty("--columns", this.columns);
+    this.root.style.setProperty("--row", `${this.row_px - cell_px.gap}px`);
+    this.root.style.height = `${Math.ceil(this.order.length / this.columns) * this.row_px}px`;
+    this.root.setAttribute("aria-colcount", this.columns);
+    this.redraw();
+  }
+
+  schedule() {
+    this.scheduled ??= requestAnimationFrame(() => {
+      this.scheduled = undefined;
+      this.paint();
+    });
+  }
+
+  redraw() {
+    for (const row of this.rows.values()) row.remove();
+    this.rows.clear();
+    this.paint();
+  }
+
+  /** Put the rows into the page that should be there, and take the others out. */
+  paint() {
+    if (!this.root.clientWidth) return;
+    const top = -this.root.getBoundingClientRect().top;
+    const last = Math.ceil(this.order.length / this.columns) - 1;
+    const from = Math.max(0, Math.floor(top / this.row_px) - rowsBeyond);
+    const to = Math.min(last, Math.floor((top + innerHeight) / this.row_px) + rowsBeyond);
+    const wanted = new Set([Math.floor(this.active / this.columns)].filter(row => row <= last));
+    for (let row = from; row <= to; row++) wanted.add(row);
+    for (const [row, element] of this.rows) {
+      if (wanted.has(row)) continue;
+      element.remove();
+      this.rows.delete(row);
+    }
+    for (const row of wanted) {
+      if (this.rows.has(row)) continue;
+      const element = this.row(row);
+      this.rows.set(row, element);
+      this.root.append(element);
+    }
+    this.root.setAttribute("aria-activedescendant", this.order.length ? `frame-${this.active}` : "");
+  }
+
+  row(row) {
+    const places = [];
+    for (let place = row * this.columns; place < Math.min(this.order.length, (row + 1) * this.columns); place++) places.push(place);
+    return el("div", { role: "row", class: "row", "aria-rowindex": row + 1, style: { transform: `translateY(${row * this.row_px}px)` } },
+      places.map(place => this.cell(place)));
+  }
+
+  cell(place) {
+    const frame = this.order[place];
+    const verdict = decisions.verdict(frame);
+    const isByHand = decisions.decision(frame) !== undefined;
+    const score = this.shownScore && byName[this.shownScore].values[frame];
+    return el("div", { role: "gridcell", id: `frame-${place}`, "data-place": place, title: reasonOf(frame),
+      class: `cell ${verdictName(verdict)}${place === this.active ? " active" : ""}`, "aria-selected": String(place === this.active),
+      "aria-label": `${placeOf(frame)}; ${verdictName(verdict)}${isByHand ? " by hand" : ""}: ${reasonOf(frame)}` },
+    thumbnail(frame),
+    isByHand ? el("span", { class: `hand${decisions.isChanged(frame) ? " new" : ""}` }, "by hand") : null,
+    el("div", { class: "caption" },
+      el("span", {}, frames.picture?.[frame] ?? clock(frames.time_s[frame])),
+      el("span", { class: "score" }, this.shownScore ? number(score) : ""),
+      verdictButtons(frame, verdict, -1)));
+  }
+
+  click(event) {
+    const cell = event.target.closest("[data-place]");
+    if (!cell) return;
+    const button = event.target.closest("[data-keep]");
+    this.activate(Number(cell.dataset.place));
+    if (button) decisions.decide(this.frame, button.dataset.keep === "true");
+    else this.onOpen(this.frame);
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const page = this.columns * Math.max(1, Math.floor(innerHeight / this.row_px) - 1);
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page,
+      Home: -this.order.length, End: this.order.length };
+    if (event.key in steps) this.move(steps[event.key]);
+    else if (event.key === "Enter" && this.order.length) this.onOpen(this.frame);
+    else return;
+    event.preventDefault();
+  }
+
+  /** Go `step` frames on, as far as there are any. */
+  move(step) {
+    if (this.order.length) this.activate(Math.max(0, Math.min(this.order.length - 1, this.active + step)));
+  }
+
+  activate(place) {
+    const before = document.getElementById(`frame-${this.active}`);
+    before?.classList.remove("active");
+    before?.setAttribute("aria-selected", "false");
+    this.active = place;
+    this.paint();
+    const cell = document.getElementById(`frame-${place}`);
+    cell.classList.add("active");
+    cell.setAttribute("aria-selected", "true");
+    cell.scrollIntoView({ block: "nearest" });
+    this.onMove(this.frame);
+  }
+}
+
+/** Keep and drop, the one in force pressed; whoever contains them listens to `data-keep`. */
+function verdictButtons(frame, verdict, tabindex = null) {
+  return el("span", { class: "verdict" },
+    el("button", { type: "button", class: "keep", "data-keep": "true", tabindex, "aria-pressed": String(verdict === true),
+      "aria-label": "keep", title: "keep (k)" }, "✓"),
+    el("button", { type: "button", class: "drop", "data-keep": "false", tabindex, "aria-pressed": String(verdict === false),
+      "aria-label": "drop", title: "drop (d)" }, "✕"));
+}
