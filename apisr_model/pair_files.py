@@ -3,11 +3,12 @@
     OUT/settings.json                   what the pairs were made with
     OUT/train/high_res/000000-name.png  cut to a multiple of the scale
     OUT/train/low_res/000000-name.png   under the same name, smaller by the scale
+    OUT/train/target/000000-name.png    what the network should learn, where that is not the high resolution itself
     OUT/val/...                         the same
     OUT/drawn.jsonl                     a line a pair: what was drawn for it, in the order that it happened
 
-BasicSR, neosr and traiNNer take the two folders as `dataroot_gt` and `dataroot_lq` of their paired datasets, which find
-a pair by its name.
+BasicSR, neosr and traiNNer take target (or high_res) and low_res as `dataroot_gt` and `dataroot_lq` of their paired
+datasets, which find a pair by its name. A real pair of the manifest is copied, once.
 """
 
 import json
@@ -26,12 +27,15 @@ import numpy as np
 
 from apisr_data.config import Settings
 from apisr_data.errors import ConfigError, ImageError
-from apisr_data.images import encode_png, read, write_bytes
+from apisr_data.images import Rgb, encode_png, read, write_bytes
+from apisr_model import targets
+from apisr_model.data import Row, read_low_res
 from apisr_model.degradations import from_levels, to_levels
 from apisr_model.degrade import Degradation, DegradationConfig, Drawn
-from apisr_model.errors import DegradationError
+from apisr_model.errors import DegradationError, ShapeError
+from apisr_model.targets import TargetConfig
 
-SETTINGS_FILE, DRAWN_FILE = "settings.json", "drawn.jsonl"
+SETTINGS_FILE, DRAWN_FILE, TARGET_FOLDER = "settings.json", "drawn.jsonl", "target"
 _AHEAD = 4
 """Pairs that each worker has waiting."""
 
@@ -40,6 +44,7 @@ class PairSettings(Settings):
     """What decides every pair; a folder holds pairs of one of these."""
 
     degradation: DegradationConfig
+    target: TargetConfig
     scale: int
     seed: int
     count: int
@@ -50,11 +55,10 @@ class PairSettings(Settings):
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of the manifest, number `row` of it."""
+    """Row number `number` of the manifest."""
 
-    row: int
-    name: str
-    path: Path
+    number: int
+    row: Row
     split: str
 
 
@@ -65,12 +69,17 @@ class Pair:
     picture: Picture
     copy: int
     file: str
-    drawn: Drawn
+    drawn: Drawn | None
+    """None for a real pair."""
+    gamma: float | None
+    """What was drawn for the target."""
 
     def line(self) -> str:
         """Its line of `drawn.jsonl`."""
         places = {f"{side}_res": f"{self.picture.split}/{side}_res/{self.file}" for side in ("high", "low")}
-        content = {"image": self.picture.name, "copy": self.copy, **places, **self.drawn.model_dump(mode="json")}
+        steps = self.drawn.model_dump(mode="json")["steps"] if self.drawn else None
+        gamma = {} if self.gamma is None else {"gamma": self.gamma}
+        content = {"image": self.picture.row.name, "copy": self.copy, **places, **gamma, "steps": steps}
         return json.dumps(content, ensure_ascii=False)
 
 
@@ -99,23 +108,33 @@ def write(
         OSError: the disk is full or `out` cannot be written; files that are there are whole.
     """
     _claim(out, settings)
-    jobs = [(picture, copy) for picture in pictures for copy in range(settings.count)]
+    jobs = [(picture, copy) for picture in pictures for copy in range(copies(picture, settings))]
     pairs: list[Pair] = []
     failures: dict[int, Failure] = {}
     for done in _results(partial(_write_pair, out, settings), jobs, workers):
         if isinstance(done, Pair):
             pairs.append(done)
         else:
-            failures.setdefault(done.picture.row, done)
+            failures.setdefault(done.picture.number, done)
         on_pair()
     write_bytes("".join(pair.line() + "\n" for pair in pairs).encode(), out / DRAWN_FILE)
     return pairs, list(failures.values())
 
 
-def draw(settings: PairSettings, row: int, copy: int) -> Drawn:
-    """What happens to copy number `copy` of picture number `row`."""
-    rng = np.random.default_rng([settings.seed, row, copy])
+def copies(picture: Picture, settings: PairSettings) -> int:
+    """How many pairs a picture makes."""
+    return settings.count if picture.row.low_res is None else 1
+
+
+def draw(settings: PairSettings, number: int, copy: int) -> Drawn:
+    """What happens to copy number `copy` of row number `number`."""
+    rng = np.random.default_rng([settings.seed, number, copy])
     return Degradation(settings.degradation, settings.scale).draw(rng)
+
+
+def draw_gamma(settings: PairSettings, number: int) -> float | None:
+    """What the target of row number `number` is made with: the same for all of its copies."""
+    return targets.draw(settings.target, np.random.default_rng([settings.seed, number, 0, 1]))  # no `draw` has these
 
 
 def _claim(out: Path, settings: PairSettings) -> None:
@@ -159,20 +178,29 @@ def _set_up_worker() -> None:
 
 def _write_pair(out: Path, settings: PairSettings, job: tuple[Picture, int]) -> Pair | Failure:
     picture, copy = job
-    file = f"{picture.row:06d}-{Path(picture.name).stem}" + (f"-{copy}" if settings.count > 1 else "") + ".png"
-    drawn = draw(settings, picture.row, copy)
-    high_path, low_path = (out / picture.split / side / file for side in ("high_res", "low_res"))
-    if high_path.exists() and low_path.exists():
-        return Pair(picture, copy, file, drawn)
+    row, number = picture.row, picture.number
+    file = f"{number:06d}-{Path(row.name).stem}" + (f"-{copy}" if copies(picture, settings) > 1 else "") + ".png"
+    drawn = draw(settings, number, copy) if row.low_res is None else None
+    pair = Pair(picture, copy, file, drawn, draw_gamma(settings, number))
+    sides = ["high_res", "low_res"] if settings.target.kind == "raw" else ["high_res", "low_res", TARGET_FOLDER]
+    paths = [out / picture.split / side / file for side in sides]
+    if all(path.exists() for path in paths):
+        return pair
     try:
-        levels = read(picture.path)
-        height, width = (side - side % settings.scale for side in levels.shape[:2])
+        whole = read(row.path)
+        low_res = read_low_res(row, whole, settings.scale)
+        height, width = (side - side % settings.scale for side in whole.shape[:2])
         if not height or not width:
-            raise ImageError(f"{picture.path}: smaller than the scale")  # noqa: TRY301
-        levels = np.ascontiguousarray(levels[:height, :width])
-        low_res = Degradation(settings.degradation, settings.scale).apply(from_levels(levels), drawn)
-    except (ImageError, DegradationError) as error:
+            raise ImageError(f"{row.path}: smaller than the scale")  # noqa: TRY301
+        high_res = np.ascontiguousarray(whole[:height, :width])
+        if low_res is None:
+            degradation = Degradation(settings.degradation, settings.scale)
+            low_res = to_levels(degradation.apply(from_levels(high_res), draw(settings, number, copy)))
+        made: list[Rgb] = [high_res, low_res]
+        if settings.target.kind != "raw":
+            made.append(targets.make(whole, settings.target.kind, pair.gamma)[:height, :width])
+    except (ImageError, ShapeError, DegradationError) as error:
         return Failure(picture, str(error))
-    write_bytes(encode_png(levels), high_path)
-    write_bytes(encode_png(to_levels(low_res)), low_path)
-    return Pair(picture, copy, file, drawn)
+    for rgb, path in zip(made, paths, strict=True):
+        write_bytes(encode_png(np.ascontiguousarray(rgb)), path)
+    return pair

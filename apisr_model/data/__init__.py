@@ -3,6 +3,7 @@
 from apisr_model.data.batches import Batch, Place, batches, place
 from apisr_model.data.manifest import Manifest, Row, read_low_res, read_manifest
 from apisr_model.data.pairs import Pair, Pairs, Window, cut
+from apisr_model.data.record import SampleRecord, look_up
 
 __all__ = [
     "Batch",
@@ -11,9 +12,11 @@ __all__ = [
     "Pairs",
     "Place",
     "Row",
+    "SampleRecord",
     "Window",
     "batches",
     "cut",
+    "look_up",
     "place",
     "read_low_res",
     "read_manifest",

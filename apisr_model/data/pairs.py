@@ -112,6 +112,7 @@ class Pairs(Dataset[tuple[Pair, ...]]):
             window = "" if window_px is None else f", window_px = {window_px}"
             raise ConfigError(f"crop_px = {crop_px}{window}: wants multiples of the scale, {scale}, in ascending order")
         self.crops = crops
+        self.target = target
         self._rows = tuple(rows)
         self._degradation = degradation
         self._crop_px = crop_px
@@ -133,10 +134,6 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         if window.drawn is None:
             return cut(window)
         return cut(window, _tensor(self._degradation.apply(from_levels(window.high_res), window.drawn)))
-
-    def row(self, number: int) -> Row:
-        """The row whose picture frame `number` shows."""
-        return self._rows[self._row(number)]
 
     def window(self, number: int) -> Window:
         """What frame `number` is made of, before it is degraded.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 
 from apisr_data import tables
 from apisr_data.images import Rgb, encode_png
@@ -21,16 +22,31 @@ def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Rgb:
     return canvas
 
 
-def write_manifest(folder: Path, pictures: dict[str, Rgb], val: tuple[str, ...] = ()) -> Path:
-    """`folder`/manifest.parquet and the pictures by name beside it, in that order; `time_s` counts them."""
+def write_manifest(
+    folder: Path, pictures: dict[str, Rgb], val: tuple[str, ...] = (), low_res: dict[str, Rgb] | None = None
+) -> Path:
+    """`folder`/manifest.parquet and the pictures by name beside it, in that order; `time_s` counts them.
+
+    `low_res` are the other halves of real pairs: there is a column `lr_image` where it is given.
+    """
     rows = []
     for number, (name, rgb) in enumerate(pictures.items()):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(encode_png(rgb))
+        _write(rgb, folder / name)
         split = "val" if name in val else "train"
         rows.append({"image": name, "split": split, "title": "T", "frame_id": name, "time_s": float(number)})
-    tables.write(tables.MANIFEST.rows(rows), folder / "manifest.parquet")
+    table = tables.MANIFEST.rows(rows)
+    if low_res is not None:
+        for name, rgb in low_res.items():
+            _write(rgb, folder / "lr" / name)
+        paths = [f"lr/{name}" if name in low_res else None for name in pictures]
+        table = table.append_column("lr_image", pa.array(paths, pa.string()))
+    tables.write(table, folder / "manifest.parquet")
     return folder / "manifest.parquet"
+
+
+def _write(rgb: Rgb, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(rgb))
 
 
 def four_pictures(folder: Path) -> Path:

@@ -5,20 +5,26 @@ import numpy as np
 import pytest
 
 from apisr_data.errors import ConfigError
-from apisr_data.images import read
+from apisr_data.images import encode_png, read
+from apisr_model import lines
+from apisr_model.data import Row
 from apisr_model.degradations import from_levels, to_levels
 from apisr_model.degrade import Degradation, DegradationConfig, Drawn
 from apisr_model.pair_files import PairSettings, Picture, write
-from tests.model.manifests import four_pictures
+from apisr_model.targets import TargetConfig
+from tests.model.manifests import four_pictures, picture
 
-SETTINGS = PairSettings(degradation=DegradationConfig(), scale=4, seed=3, count=2, manifest="m")
+SETTINGS = PairSettings(
+    degradation=DegradationConfig(), target=TargetConfig(kind="raw"), scale=4, seed=3, count=2, manifest="m"
+)
 
 
 def pictures(folder: Path) -> list[Picture]:
     folder.mkdir(parents=True, exist_ok=True)
     four_pictures(folder)
     splits = {"a": "train", "b": "train", "v": "val"}
-    return [Picture(row, f"{n}.png", folder / f"{n}.png", split) for row, (n, split) in enumerate(splits.items())]
+    rows = [Row(f"{name}.png", folder / f"{name}.png") for name in splits]
+    return [Picture(number, row, split) for number, (row, split) in enumerate(zip(rows, splits.values(), strict=True))]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -97,5 +103,43 @@ def test_a_damaged_picture_fails_by_name_and_the_others_are_done(tmp_path: Path)
     (tmp_path / "in" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     pairs, failures = write(tmp_path / "out", some, SETTINGS)
     assert len(pairs) == 4
-    assert [failure.picture.name for failure in failures] == ["a.png"]
+    assert [failure.picture.row.name for failure in failures] == ["a.png"]
     assert "a.png" in failures[0].reason
+
+
+def test_a_target_lies_beside_and_is_the_same_for_every_copy(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"target": TargetConfig()})
+    pairs, failures = write(tmp_path / "out", pictures(tmp_path / "in"), settings)
+    assert not failures
+    for pair in pairs:
+        high, target = (
+            read(tmp_path / "out" / pair.picture.split / side / pair.file) for side in ("high_res", "target")
+        )
+        assert pair.gamma is not None
+        np.testing.assert_array_equal(target, lines.pseudo_gt(high, pair.gamma))
+    told = [json.loads(line) for line in (tmp_path / "out" / "drawn.jsonl").read_text().splitlines()]
+    assert [line["gamma"] for line in told] == [pair.gamma for pair in pairs]
+    assert len({line["gamma"] for line in told}) == 3
+    again, _ = write(tmp_path / "out", pictures(tmp_path / "in"), settings)
+    assert again == pairs
+
+
+def test_a_real_pair_is_copied_once(tmp_path: Path) -> None:
+    real = picture(8, (16, 12))
+    [first, *others] = pictures(tmp_path / "in")
+    (tmp_path / "in" / "lr.png").write_bytes(encode_png(real))
+    first = Picture(0, Row("a.png", first.row.path, tmp_path / "in" / "lr.png"), "train")
+    pairs, failures = write(tmp_path / "out", [first, *others], SETTINGS)
+    assert (len(pairs), failures) == (5, [])
+    assert [pair.drawn is None for pair in pairs] == [True, False, False, False, False]
+    np.testing.assert_array_equal(read(tmp_path / "out" / "train" / "low_res" / "000000-a.png"), real)
+    line = json.loads((tmp_path / "out" / "drawn.jsonl").read_text().splitlines()[0])
+    assert line["steps"] is None
+
+
+def test_a_real_pair_of_another_scale_fails_by_name(tmp_path: Path) -> None:
+    [first, *_] = pictures(tmp_path / "in")
+    row = Row("a.png", first.row.path, first.row.path)
+    pairs, [failure] = write(tmp_path / "out", [Picture(0, row, "train")], SETTINGS)
+    assert not pairs
+    assert "image is 64x48, lr_image 64x48: that is no pair at 4x" in failure.reason

@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from apisr_data.config import load_recipe_as
 from apisr_data.errors import ConfigError, ImageError, UsageError
 from apisr_data.images import encode_png, read
 from apisr_model.cli import app
+from apisr_model.data import Pairs, SampleRecord, batches, read_manifest
+from apisr_model.degrade import Degradation
 from apisr_model.errors import ShapeError
-from tests.model.manifests import four_pictures, picture
+from apisr_model.targets import TargetConfig
+from apisr_model.train.recipe import TrainRecipe
+from tests.model.manifests import four_pictures, picture, write_manifest
 
 RUN = CliRunner()
 
@@ -47,13 +53,61 @@ def test_a_manifest_becomes_pairs(tmp_path: Path) -> None:
     result = RUN.invoke(app, ["degrade", str(manifest), "-o", str(out), "--scale", "2", "--workers", "0"])
     assert result.exit_code == 0
     assert "wrote 4 pairs at 2x" in result.stdout
-    assert f"dataroot_gt: {out / 'train' / 'high_res'}" in result.stdout
+    assert f"dataroot_gt: {out / 'train' / 'target'} and" in result.stdout
+    assert f"dataroot_lq: {out / 'train' / 'low_res'}" in result.stdout
+    assert "target holds what is to be learned (pseudo_gt)" in result.stdout
+    assert len(list((out / "train" / "target").iterdir())) == 3
     assert [path.name for path in sorted((out / "train" / "low_res").iterdir())] == [
         "000000-a.png",
         "000001-b.png",
         "000002-c.png",
     ]
     assert [path.name for path in (out / "val" / "low_res").iterdir()] == ["000003-v.png"]
+
+
+def test_held_out_rows_alone_are_named_by_their_split_and_a_raw_target_is_the_picture(tmp_path: Path) -> None:
+    options = ["-o", str(tmp_path / "pairs"), "--workers", "0", "--where", "split = 'val'", "--set", "target.kind=raw"]
+    result = RUN.invoke(app, ["degrade", str(four_pictures(tmp_path)), *options], catch_exceptions=False)
+    assert f"dataroot_gt: {tmp_path / 'pairs' / 'val' / 'high_res'}" in result.stdout
+    assert [path.name for path in (tmp_path / "pairs").iterdir() if path.is_dir()] == ["val"]
+    assert not (tmp_path / "pairs" / "val" / "target").exists()
+
+
+def test_real_pairs_are_copied_and_told(tmp_path: Path) -> None:
+    manifest = write_manifest(
+        tmp_path, {"a.png": picture(1), "b.png": picture(2)}, low_res={"b.png": picture(3, (16, 12))}
+    )
+    options = ["-o", str(tmp_path / "pairs"), "--workers", "0", "--count", "2"]
+    result = RUN.invoke(app, ["degrade", str(manifest), *options], catch_exceptions=False)
+    assert "wrote 3 pairs at 4x" in result.stdout
+    assert "1 of them real ones that the manifest names, copied" in result.stdout
+
+
+def test_a_sample_of_training_is_shown_as_training_sees_it(tmp_path: Path) -> None:
+    manifest = four_pictures(tmp_path)
+    options = ["--recipe", "train_quick", "--set", "data.crop_px=16", "--set", "target.kind=pseudo_gt", "--seed", "5"]
+    result = RUN.invoke(app, ["degrade", str(manifest), *options, "--sample", "21"], catch_exceptions=False)
+    assert result.exit_code == 0
+    recipe = load_recipe_as(TrainRecipe, "train_quick", job="train")
+    pairs = Pairs(
+        read_manifest(manifest).train,
+        Degradation(recipe.degradation, recipe.network.scale),
+        crop_px=16,
+        seed=5,
+        target=TargetConfig(),
+    )
+    [batch] = batches(pairs, range(16, 32), recipe.train.batch)
+    [text] = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    record = SampleRecord.model_validate_json(text)
+    assert result.stdout.startswith(f"{record}\n")
+    assert record.image == batch.names[5]
+    sheet = read(tmp_path / "manifest.sample-21.apisr.png")
+    width = 16 * 40
+    shown = [sheet[-640:, at * (width + 8) :][:, :width] for at in range(3)]
+    for picture_, tensor, times in zip(shown, (batch.high_res, batch.target, batch.low_res), (40, 40, 80), strict=True):
+        levels = (tensor[5] * 255).round().byte().permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(picture_[::times, ::times], levels)
+    assert f"wrote {tmp_path / 'manifest.sample-21.apisr.png'}: {record.image}, 16 px" in result.stdout
 
 
 def test_a_damaged_picture_of_a_manifest_is_named_and_the_status_is_1(tmp_path: Path) -> None:
@@ -68,6 +122,9 @@ def test_a_damaged_picture_of_a_manifest_is_named_and_the_status_is_1(tmp_path: 
     ("arguments", "error"),
     [
         (["{manifest}"], UsageError),
+        (["{manifest}", "--sample", "0"], UsageError),
+        (["{picture}", "--sample", "0", "--recipe", "train_quick"], UsageError),
+        (["{manifest}", "--sample", "0", "--recipe", "train_quick", "--where", "split = 'val'"], ConfigError),
         (["{folder}/nothing.png"], ImageError),
         (["{picture}", "-o", "{picture}"], UsageError),
         (["{picture}", "--scale", "51"], ShapeError),
