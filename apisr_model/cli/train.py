@@ -20,12 +20,25 @@ if TYPE_CHECKING:
     from apisr_model.train.recipe import TrainRecipe
     from apisr_model.train.validation import Validation
 
-DEFAULT_RECIPE = "train_quick"
+DEFAULT_RECIPES = {"cuda": "train_pixel_x4"}
+"""By the kind of device, where no recipe is named; train_quick elsewhere."""
+_ABOUT = {
+    "train_quick": "train_quick, a tiny network trained for about a minute, to look at; real ones want a GPU",
+    "train_pixel_x4": "train_pixel_x4, the paper's first stage; train_gan_x4 with --init goes on from it",
+}
+_TARGETS = {
+    "raw": "the pictures as they are",
+    "pseudo_gt": "the pictures with their lines enhanced",
+    "unsharp": "the pictures sharpened once",
+}
 
 ManifestPath = Annotated[Path, typer.Argument(help="What `apisr-data run --export` wrote.", metavar="MANIFEST")]
 RecipeName = Annotated[
     str | None,
-    typer.Option(help=f"A shipped recipe's name, or a TOML file; default: the resumed run's, else {DEFAULT_RECIPE}."),
+    typer.Option(
+        help="A shipped recipe's name, or a TOML file; default: the resumed run's, else train_pixel_x4 on a CUDA GPU "
+        "and train_quick elsewhere."
+    ),
 ]
 Run = Annotated[
     Path | None, typer.Option("-o", "--output", help="The run's folder; default: runs/RECIPE.", show_default=False)
@@ -66,9 +79,11 @@ def train(
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
+    terminal.OUT.quiet = os.environ.get("RANK", "0") != "0"  # of several processes the first one talks
     place = checkpoint.find_device(device)
-    run = output or Path("runs") / Path(recipe or DEFAULT_RECIPE).stem
-    settings = _recipe(recipe, set_ or [], run, resume=resume)
+    usual = DEFAULT_RECIPES.get(place, "train_quick")
+    run = output or Path("runs") / Path(recipe or usual).stem
+    settings = _recipe(recipe, usual, set_ or [], run, resume=resume)
     rows = read_manifest(manifest, where)
     state = _init(init, settings) if init else None
     count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
@@ -88,8 +103,8 @@ def train(
     _close(result, began)
 
 
-def _recipe(name: str | None, assignments: list[str], run: Path, *, resume: bool) -> "TrainRecipe":
-    """The settings asked for; those that the run began with, where it is resumed and none are named."""
+def _recipe(name: str | None, usual: str, assignments: list[str], run: Path, *, resume: bool) -> "TrainRecipe":
+    """The settings asked for; those that the run began with, where it is resumed and none are named; else `usual`."""
     from apisr_data.config import load_recipe_as, override, parse
     from apisr_data.errors import UsageError
     from apisr_data.terminal import OUT
@@ -103,8 +118,8 @@ def _recipe(name: str | None, assignments: list[str], run: Path, *, resume: bool
         began_with = parse(TrainRecipe, state.read(begun)["recipe"], str(begun))
         return override(began_with, assignments)
     if name is None:
-        OUT.print(f"no --recipe: {DEFAULT_RECIPE}, a tiny network trained for about a minute, to look at", markup=False)
-    return override(load_recipe_as(TrainRecipe, name or DEFAULT_RECIPE, job="train"), assignments)
+        OUT.print(f"no --recipe: {_ABOUT[usual]}", markup=False)
+    return override(load_recipe_as(TrainRecipe, name or usual, job="train"), assignments)
 
 
 def _init(name: str, settings: "TrainRecipe") -> "State":
@@ -134,6 +149,11 @@ def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
     pictures = f"{len(rows.train):,} pictures to train, {len(rows.val):,} to validate"
     work = f"{train.batch} crops of {settings.data.crop_px} px a step, for {' or '.join(filter(None, ends))}"
     OUT.print(f"{network.architecture} {network.scale}x on {device}: {pictures}; {work}", markup=False)
+    losses, learned = settings.losses, []
+    learned += ["L1"] if losses.pixel else []
+    learned += ["perceptual"] if losses.perceptual else []
+    learned += ["adversarial"] if losses.adversarial else []
+    OUT.print(f"learns from {' + '.join(learned)}, towards {_TARGETS[settings.target.kind]}", markup=False)
     if not rows.val:
         ERR.print("  warning: no row has split 'val', so nothing tells how good the network is", style="yellow")
 
@@ -159,27 +179,36 @@ def _interruption() -> Iterator[Event]:
 
 
 def _on(bars: "Bars") -> "Callable[[Progress], None]":
-    """Hundredths of the run as a bar; a line a validation."""
-    from apisr_data.terminal import OUT
+    """Hundredths of the run as a bar; a line a validation, and a warning where colours drift."""
+    from apisr_data.terminal import ERR, OUT
+    from apisr_model.train.validation import MOST_DRIFT
 
     follow = bars.follow("train", "%")
 
     def progress(now: "Progress") -> None:
         follow(100 * now.fraction, 100)
         if now.validation:
-            told = f"step {now.step:,}: loss {now.loss:.4f}, {_told(now.validation)}"
-            OUT.print(f"{told}; {now.samples_per_s:,.0f} crops/s, {now.seconds_left:,.0f} s left", markup=False)
+            loss = ", ".join(f"{name} {value:.4f}" for name, value in now.told.items() if "gradient" not in name)
+            speed = f"{now.samples_per_s:,.0f} crops/s" + (f", {now.waiting:.0%} waiting" if now.waiting > 0.1 else "")
+            told = f"step {now.step:,}: {loss}, {_told(now.validation)}"
+            OUT.print(f"{told}; {speed}, {now.seconds_left:,.0f} s left", markup=False)
+            if max(map(abs, now.validation.drift)) > MOST_DRIFT:
+                drift = ", ".join(f"{levels:+.1f}" for levels in now.validation.drift)
+                warning = f"the mean colour of the output strays by {drift} levels of 255 (red, green, blue)"
+                ERR.print(f"  warning: step {now.step:,}: {warning}", style="yellow")
 
     return progress
 
 
 def _told(found: "Validation") -> str:
     pictures = f"{found.images} held-out picture{'s' if found.images != 1 else ''}"
-    return f"{found.psnr:.2f} dB on {pictures} ({found.psnr - found.bicubic_psnr:+.2f} over bicubic)"
+    other = "" if found.metric == "psnr" else f", {found.metric} {found.value:.4f} (bicubic {found.bicubic_value:.4f})"
+    return f"{found.psnr:.2f} dB on {pictures} ({found.psnr - found.bicubic_psnr:+.2f} over bicubic){other}"
 
 
 def _close(result: "Result", began: float) -> None:
     from apisr_data.terminal import OUT, seconds_since
+    from apisr_model.train.board import FOLDER
 
     if result.left_out:
         named = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
@@ -191,6 +220,7 @@ def _close(result: "Result", began: float) -> None:
     did = f"{result.steps_now:,} steps" if result.steps_now else nothing
     found = f", {_told(result.validation)}" if result.validation else ""
     OUT.print(f"wrote {result.network}: step {result.step:,}, {did}{found} ({seconds_since(began)})", markup=False)
+    OUT.print(f"curves: tensorboard --logdir {shlex.quote(str(result.network.parent / FOLDER))}", markup=False)
     if not result.is_finished:
         raise KeyboardInterrupt
     OUT.print(f"next: apisr-model upscale PICTURE --weights {shlex.quote(str(result.network))}", markup=False)

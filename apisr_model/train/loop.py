@@ -1,42 +1,49 @@
 """The trainer: pairs in, a network out.
 
-One step: draw pairs, run the network, compare by L1, follow the gradient with Adam, average the weights. Every draw is
-a pure function of (seed, step): a run that was interrupted and resumed equals one that was not, bit for bit on a CPU.
+Take a batch, make a step, and now and then measure and save. Every draw is a pure function of (seed, step): a run that
+was interrupted and resumed equals one that was not, bit for bit on a CPU.
 """
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.nn import functional
+from accelerate import Accelerator
 
 from apisr_data.errors import ConfigError
 from apisr_model import architectures, checkpoint
 from apisr_model.architectures import State
 from apisr_model.data import Manifest, Pairs, batches
 from apisr_model.degrade import Degradation
-from apisr_model.errors import TrainingError
-from apisr_model.network import run_rgb
-from apisr_model.train import state
-from apisr_model.train.recipe import TrainRecipe, TrainSettings
-from apisr_model.train.state import Learner, averaging_copy
-from apisr_model.train.validation import Validation, validate
+from apisr_model.losses import discriminator
+from apisr_model.train import learner as learners
+from apisr_model.train import objective, state
+from apisr_model.train.board import Board
+from apisr_model.train.recipe import TrainRecipe
+from apisr_model.train.schedule import fraction, learning_rate
+from apisr_model.train.state import RunFolder
+from apisr_model.train.step import Step
+from apisr_model.train.validation import HeldOut, Validation
 
-NETWORK_FILE = "network.safetensors"
+TARGETS = "targets"
+"""Folder of a run that keeps its enhanced pictures: one takes 250 ms to make."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands after a step; `fraction` of the whole, and the last validation where there was one."""
+    """Where a run stands after a step; `fraction` of the whole, and the validation where there was one."""
 
     step: int
     fraction: float
-    loss: float
+    told: Mapping[str, float]
+    """The weighted terms of the losses and the norms of the gradients, by name."""
     samples_per_s: float
+    waiting: float
+    """Share of this session's time that went by until data came."""
     seconds_left: float
     validation: Validation | None = None
 
@@ -68,121 +75,117 @@ def train(
     on_progress: Callable[[Progress], None] = lambda _progress: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Result:
-    """Train, and keep `network.safetensors` (the averaged weights) and `state.pt` in the folder `run`.
+    """Train, and keep in the folder `run` what `train.state` lists, and TensorBoard's curves.
 
     `should_stop` is asked between steps; when it says so, the run is saved as at its end and can be resumed. `resume`
-    goes on from `state.pt`, or starts where there is none.
-
-    Where it was stopped before the first step, there is neither file.
+    goes on from `state.pt`, or starts where there is none. A run that was stopped before its first step leaves no
+    network. Started by `accelerate launch`, every process calls this, and they share each batch.
 
     Raises:
-        ConfigError: the architecture does not take these settings, the state is that of another run, or there is no
-            picture to train on.
-        WeightsError: `state.pt` is damaged.
+        ConfigError: the networks do not take these settings, the state is that of another run, or there is no picture
+            to train on.
+        WeightsError: `state.pt` is damaged, or perceptual weights are absent.
+        DeviceError: the precision is not to be had on the device.
         ImageError: a picture of the manifest cannot be read.
         TrainingError: the loss is no longer finite.
         OSError: a checkpoint cannot be written; the last one is whole.
     """
-    if not manifest.train:
-        found = f"all {len(manifest.val):,} rows that were chosen have split 'val'"
-        raise ConfigError(f"manifest {manifest.path}: nothing to train on: {found}")
-    settings, network, order = recipe.train, recipe.network, recipe.network.channel_order
+    settings, network = recipe.train, recipe.network
+    team = Accelerator(cpu=device == "cpu")  # this process, or those that `accelerate launch` has started
+    place = team.device if team.num_processes > 1 else torch.device(device)
     architecture = architectures.get(network.architecture)
     own = {**network.config, "scale": network.scale}
     config = architectures.configure(network.architecture, variant=network.variant, **own)
-    _check_crops(recipe, network.scale * architecture.multiple_of(config))
+    _check(recipe, manifest, network.scale * architecture.multiple_of(config), team.num_processes)
+    share = settings.batch // team.num_processes
+    dtype = checkpoint.find_dtype(settings.precision, str(place))
 
     torch.manual_seed(settings.seed)
-    module = architecture.build(config).to(device)
-    content = state.read(run / state.FILE) if resume and (run / state.FILE).exists() else None
-    left_out = _start_from(module, architecture.rename(init)) if init is not None and content is None else ()
-    optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.9, 0.99))
-    learner = Learner(module, averaging_copy(module), optimizer)
-    plain_recipe = recipe.model_dump(mode="json")
-    if content is not None:
-        state.check_same_run(content, plain_recipe, manifest.digest, run / state.FILE)
-        learner.restore(content)
-
-    degradation = Degradation(recipe.degradation, network.scale)
-    pairs = Pairs(manifest.train, degradation, crop_px=recipe.data.crop_px, seed=settings.seed)
-    val_pairs = Pairs(manifest.val, degradation, crop_px=recipe.validation.crop_px, seed=settings.seed, augment=False)
-    val_images = min(len(manifest.val), recipe.validation.images)
+    learner = learners.make(architecture.build(config), recipe, place, dtype)
+    folder = RunFolder(run, recipe, manifest.digest, config)
+    left_out: tuple[str, ...] = ()
+    if resume and (run / state.FILE).exists():
+        folder.restore(learner)
+    elif init is not None:
+        left_out = learner.start_from(architecture.rename(init))
+    with team.main_process_first():  # the first fetches what is not there
+        losses = objective.load(recipe.losses, place)
+    step = Step(learner, losses, recipe, team, place, dtype)
+    pairs = Pairs(
+        manifest.train,
+        Degradation(recipe.degradation, network.scale),
+        crop_px=recipe.data.crop_px,
+        crops=recipe.data.crops,
+        context_px=recipe.data.context_px,
+        target=recipe.target,
+        cache=run / TARGETS,
+        seed=settings.seed,
+    )
+    samples = range(learner.step * share, 2**62)
+    members = {"rank": team.process_index, "world": team.num_processes}
+    source = batches(pairs, samples, share, workers=workers, pin=place.type == "cuda", **members)
+    held_out = HeldOut(manifest.val, recipe, place)
     validation: Validation | None = None
 
-    def keep() -> Validation | None:
-        """Measure the averaged weights and write both files."""
-        found = validate(learner.ema, val_pairs, val_images, network.scale, order, device) if val_images else None
-        history = {"step": learner.step, "manifest": manifest.digest, "recipe": plain_recipe}
-        orders = {"channel_order": order, "trained_order": order}
-        checkpoint.save(run / NETWORK_FILE, learner.ema, network.architecture, config, **orders, **history)
-        learner.save(run / state.FILE, plain_recipe, manifest.digest)  # last: nothing says done before the network is
+    def keep(board: Board) -> Validation | None:
+        """Measure the averaged weights, and write all files."""
+        found = held_out.measure(learner.ema, partial(board.picture, learner.step))
+        if found:
+            board.validation(learner.step, found)
+        is_best = found is not None and found.is_better_than(learner.best)
+        learner.best = found.value if found and is_best else learner.best
+        folder.save(learner, is_best=is_best)
         return found
 
-    first, before = learner.step, learner.seconds
-    start = time.monotonic()
-    samples = range(first * settings.batch, 2**62)
-    source = batches(pairs, samples, settings.batch, workers=workers, pin=device.startswith("cuda"))
-    module.train()
-    while (fraction := _fraction(settings, learner)) < 1 and not should_stop():
-        batch = next(source)
-        torch.manual_seed((settings.seed << 32 | learner.step) % 2**63)  # for networks that draw while training
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, learner.step, fraction)
-
-        low_res = batch.low_res.to(device, non_blocking=True)  # (b, 3, crop / scale, crop / scale)
-        high_res = batch.high_res.to(device, non_blocking=True)  # (b, 3, crop, crop)
-        loss = functional.l1_loss(run_rgb(module, low_res, order), high_res)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if not math.isfinite(value := loss.item()):
-            names = ", ".join(dict.fromkeys(batch.names))
-            raise TrainingError(f"step {learner.step}: the L1 loss is {value}, on crops of {names}; lower the rate?")
-        optimizer.step()
-        learner.step += 1
-        learner.average(settings.ema_decay)
-
-        learner.seconds = before + time.monotonic() - start
-        is_due = learner.step % settings.checkpoint_every == 0
-        if is_due:
-            validation = keep()
-        on_progress(_progress(settings, learner, value, first, before, validation if is_due else None))
-    is_kept = learner.step % settings.checkpoint_every == 0 if learner.step > first else (run / NETWORK_FILE).exists()
-    if learner.step and not is_kept:
-        validation = keep()
-    steps = learner.step - first
-    return Result(run / NETWORK_FILE, learner.step, steps, learner.seconds, validation, fraction >= 1, left_out)
+    first, before, start, waited = learner.step, learner.seconds, time.monotonic(), 0.0
+    kept = first if (run / state.NETWORK_FILE).exists() else 0
+    with Board(run, first) if team.is_main_process else nullcontext() as board:
+        while (done := fraction(settings, learner.step, learner.seconds)) < 1 and not _mains(team, should_stop()):
+            asked = time.monotonic()
+            batch = next(source)
+            waited += time.monotonic() - asked
+            rate = learning_rate(settings, learner.step, done)
+            told = step(batch, rate)
+            now = time.monotonic() - start
+            learner.seconds = _mains(team, before + now)
+            if board is None:
+                continue
+            speed, waiting = (learner.step - first) * settings.batch / now, waited / now
+            if learner.step % settings.log_every == 0:
+                board.step(learner.step, told, learning_rate=rate, samples_per_s=speed, waiting=waiting)
+            if is_due := learner.step % settings.checkpoint_every == 0:
+                validation, kept = keep(board), learner.step
+            done = fraction(settings, learner.step, learner.seconds)
+            left = learner.seconds * (1 / done - 1)
+            on_progress(Progress(learner.step, done, told, speed, waiting, left, validation if is_due else None))
+        if board is not None and learner.step != kept:
+            validation = keep(board)
+    now = learner.step - first
+    return Result(run / state.NETWORK_FILE, learner.step, now, learner.seconds, validation, done >= 1, left_out)
 
 
-def learning_rate(settings: TrainSettings, step: int, fraction: float) -> float:
-    """The rate of step `step`, 0, 1, ..., with `fraction` of the run behind it."""
-    rise = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-    return settings.learning_rate * rise * (1 + math.cos(math.pi * fraction)) / 2
-
-
-def _check_crops(recipe: TrainRecipe, multiple_of: int) -> None:
-    for name, side in (("data", recipe.data.crop_px), ("validation", recipe.validation.crop_px)):
+def _check(recipe: TrainRecipe, manifest: Manifest, multiple_of: int, processes: int) -> None:
+    """Refuse what cannot work before any work is done."""
+    if not manifest.train:
+        found = f"all {len(manifest.val):,} rows that were chosen have split 'val'"
+        raise ConfigError(f"manifest {manifest.path}: nothing to train on: {found}")
+    settings, sides = recipe.train, {"data": recipe.data.crop_px, "validation": recipe.validation.crop_px}
+    for table, side in sides.items():
         if side % multiple_of:
-            raise ConfigError(f"recipe: {name}.crop_px = {side}: this network takes multiples of {multiple_of}")
+            raise ConfigError(f"recipe: {table}.crop_px = {side}: this network takes multiples of {multiple_of}")
+    if recipe.losses.adversarial and recipe.data.crop_px < discriminator.MIN_SIDE_PX:
+        least = discriminator.MIN_SIDE_PX
+        raise ConfigError(f"recipe: data.crop_px = {recipe.data.crop_px}: the discriminator takes {least} and more")
+    if settings.batch % (processes * settings.accumulate):
+        raise ConfigError(
+            f"recipe: train.batch = {settings.batch} is not shared evenly by {processes} processes in "
+            f"{settings.accumulate} parts each"
+        )
 
 
-def _fraction(settings: TrainSettings, learner: Learner) -> float:
-    by_step = learner.step / settings.iterations if settings.iterations else 0.0
-    by_time = learner.seconds / (60 * settings.minutes) if settings.minutes else 0.0
-    return min(1.0, max(by_step, by_time))
-
-
-def _progress(
-    settings: TrainSettings, learner: Learner, loss: float, first: int, before: float, validation: Validation | None
-) -> Progress:
-    fraction = _fraction(settings, learner)
-    seconds_left = learner.seconds * (1 / fraction - 1)
-    rate = (learner.step - first) * settings.batch / max(learner.seconds - before, 1e-9)
-    return Progress(learner.step, fraction, loss, rate, seconds_left, validation)
-
-
-def _start_from(module: nn.Module, init: State) -> tuple[str, ...]:
-    """Fill the entries that `init` has in the same shape; the names of the others on either side."""
-    own = module.state_dict()
-    fitting = {key: value for key, value in init.items() if key in own and own[key].shape == value.shape}
-    module.load_state_dict(fitting, strict=False)
-    return tuple(sorted((own.keys() | init.keys()) - fitting.keys()))
+def _mains(team: Accelerator, value: float) -> float:
+    """What the main process has, in every process: they stop at the same step, at the same rate."""
+    if team.num_processes == 1:
+        return value
+    mine = torch.tensor(float(value) if team.is_main_process else 0.0, device=team.device)
+    return float(team.reduce(mine, "sum"))

@@ -109,7 +109,7 @@ class ValidationSettings(Settings):
     """Pictures to measure on, at most."""
     crop_px: int = Field(default=512, ge=8)
     """Side of the crop of each."""
-    metric: Literal["psnr", "ssim", "line_f1", "consistency", "niqe"] = "psnr"
+    metric: Literal["psnr", "ssim", "line_f1", "consistency"] = "psnr"
     """What the best checkpoint is chosen by; against the raw picture."""
     shown: int = Field(default=4, ge=0)
     """Pictures that TensorBoard shows."""

@@ -1,6 +1,13 @@
-"""What a run must remember to go on as if it had never stopped: weights, their average, the optimizer and the step."""
+"""What a run leaves on the disk, so that it can go on as if it had never stopped.
 
-import copy
+    RUN/network.safetensors               the newest averaged weights
+    RUN/best.safetensors                  those of the best validation
+    RUN/checkpoints/00010000.safetensors  those of the last checkpoints
+    RUN/state.pt                          all that a resumed run goes on from
+
+Each file is whole at every moment; `state.pt` is written last, so that nothing says done before the networks are.
+"""
+
 import io
 import pickle
 from dataclasses import dataclass
@@ -8,78 +15,71 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from apisr_data.errors import ConfigError
 from apisr_data.images import write_bytes
+from apisr_model import checkpoint
+from apisr_model.architectures import Config
 from apisr_model.errors import WeightsError
+from apisr_model.train.learner import Learner
+from apisr_model.train.recipe import TrainRecipe
 
 FILE = "state.pt"
-_MAY_CHANGE = ("iterations", "minutes", "checkpoint_every")
-"""Settings of [train] that a run may be resumed with other values of: when it ends and when it saves."""
+NETWORK_FILE, BEST_FILE, CHECKPOINTS = "network.safetensors", "best.safetensors", "checkpoints"
+_MAY_CHANGE = ("iterations", "minutes", "checkpoint_every", "keep", "log_every")
+"""Settings of [train] that a run may be resumed with other values of: when it ends, and what it writes when."""
 
 
-@dataclass
-class Learner:
-    """The moving parts of a run; every draw is a function of the seed and `step`, so no generator is among them."""
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run with one recipe on one manifest; `config` is the generator's."""
 
-    module: nn.Module
-    ema: nn.Module
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
+    path: Path
+    recipe: TrainRecipe
+    manifest: str
+    """The digest of its rows."""
+    config: Config
 
-    def save(self, path: Path, recipe: dict[str, Any], manifest: str) -> None:
-        """Write everything so that `path` is whole at every moment.
+    def restore(self, learner: Learner) -> None:
+        """Go on from `state.pt`.
 
         Raises:
-            OSError: the disk is full or the folder cannot be written; the file is as it was.
+            WeightsError: it is damaged or something else.
+            ConfigError: it is that of another run; the message names the first setting that differs.
         """
-        content = {
-            "module": self.module.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "recipe": recipe,
-            "manifest": manifest,
-        }
+        content = read(self.path / FILE)
+        _check_same_run(content, self.recipe.model_dump(mode="json"), self.manifest, self.path / FILE)
+        learner.restore(content)
+
+    def save(self, learner: Learner, *, is_best: bool) -> None:
+        """Write all files, and remove the oldest of more than `train.keep` checkpoints.
+
+        Raises:
+            OSError: the disk is full or the folder cannot be written; what lies there stays whole.
+        """
+        network, recipe = self.recipe.network, self.recipe.model_dump(mode="json")
+        order = {"channel_order": network.channel_order, "trained_order": network.channel_order}
+        about = {**order, "step": learner.step, "manifest": self.manifest, "recipe": recipe}
+        keep, folder = self.recipe.train.keep, self.path / CHECKPOINTS
+        names = [NETWORK_FILE, *([BEST_FILE] if is_best else [])]
+        for path in [self.path / name for name in names] + [folder / f"{learner.step:08d}.safetensors"] * bool(keep):
+            checkpoint.save(path, learner.ema, network.architecture, self.config, **about)
         buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_bytes(buffer.getvalue(), path)
-
-    def restore(self, content: dict[str, Any]) -> None:
-        """Take over what `read` found."""
-        self.module.load_state_dict(content["module"])
-        self.ema.load_state_dict(content["ema"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.step, self.seconds = content["step"], content["seconds"]
-
-    @torch.no_grad()
-    def average(self, decay: float) -> None:
-        """Move the average towards the weights; at first faster, so that it forgets where they began."""
-        decay = min(decay, (1 + self.step) / (10 + self.step))
-        for mean, new in zip(self.ema.state_dict().values(), self.module.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1 - decay)
-            else:
-                mean.copy_(new)
-
-
-def averaging_copy(module: nn.Module) -> nn.Module:
-    """A copy that no gradient reaches."""
-    return copy.deepcopy(module).requires_grad_(requires_grad=False)
+        torch.save({**learner.state(), "recipe": recipe, "manifest": self.manifest}, buffer)
+        write_bytes(buffer.getvalue(), self.path / FILE)
+        for old in sorted(folder.glob("*.safetensors"))[: -keep or None]:
+            old.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What `Learner.save` wrote.
+    """What `RunFolder.save` wrote.
 
     Raises:
         WeightsError: it is damaged or something else.
     """
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"module", "ema", "optimizer", "step", "seconds", "recipe", "manifest"} - content.keys()
+        missing = {"generator", "ema", "optimizer", "step", "seconds", "best", "recipe", "manifest"} - content.keys()
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{path}: no state of a training run, or damaged: {reason}") from None
@@ -88,12 +88,7 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def check_same_run(content: dict[str, Any], recipe: dict[str, Any], manifest: str, path: Path) -> None:
-    """Make sure that a run goes on with the settings and the rows that it began with.
-
-    Raises:
-        ConfigError: they differ; the message names the first setting.
-    """
+def _check_same_run(content: dict[str, Any], recipe: dict[str, Any], manifest: str, path: Path) -> None:
     for table, values in recipe.items():
         for key, value in values.items():
             before = content["recipe"].get(table, {}).get(key)

@@ -1,37 +1,95 @@
 """How near a network comes to held-out pictures, beside a bicubic resize."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apisr_model.data import Pairs, batches
-from apisr_model.network import ChannelOrder, run_rgb
+from apisr_data.images import Rgb
+from apisr_model.data import Pairs, Row, batches
+from apisr_model.degrade import Degradation
+from apisr_model.metrics import METRICS
+from apisr_model.network import run_rgb
+from apisr_model.train.recipe import TrainRecipe
+
+MOST_DRIFT = 2.0
+"""Levels of 255 that a colour may stray in the mean before it is worth a warning."""
+
+Show = Callable[[int, Tensor, Tensor, Tensor], None]
+"""Is told number, low resolution, output and raw picture of a crop, RGB (3, h, w) in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean PSNR in dB over `images` crops: the network's, and that of a bicubic enlargement of the same inputs."""
+    """Means over `images` crops: the network's, and those of a bicubic enlargement of the same inputs."""
 
     psnr: float
+    """dB to the raw pictures."""
     bicubic_psnr: float
+    metric: str
+    """What the best checkpoint is chosen by."""
+    value: float
+    """NaN where no picture has one."""
+    bicubic_value: float
+    drift: tuple[float, float, float]
+    """Mean of output less raw picture in red, green and blue, in levels of 255."""
     images: int
 
-
-@torch.inference_mode()
-def validate(module: nn.Module, pairs: Pairs, images: int, scale: int, order: ChannelOrder, device: str) -> Validation:
-    """Measure `module`, which works in `order`, on the first `images` samples of `pairs`: the same each time."""
-    module.eval()
-    found, plain = [], []
-    for pair in batches(pairs, range(images), 1):
-        low_res, high_res = pair.low_res.to(device), pair.high_res.to(device)
-        found.append(_psnr(run_rgb(module, low_res, order), high_res))
-        plain.append(_psnr(functional.interpolate(low_res, scale_factor=scale, mode="bicubic"), high_res))
-    return Validation(sum(found) / images, sum(plain) / images, images)
+    def is_better_than(self, value: float | None) -> bool:
+        """Whether this is the best so far, `value` being that of the best before."""
+        if value is None or math.isnan(value):
+            return True
+        return self.value > value if METRICS[self.metric].is_higher_better else self.value < value
 
 
-def _psnr(output: Tensor, target: Tensor) -> float:
-    """Of one RGB image in 0..1; the output is clamped. Equal images give 10 log10 of 1 / the smallest float."""
-    error = functional.mse_loss(output.float().clamp(0, 1), target)
-    return float(-10 * torch.log10(error.clamp_min(torch.finfo(error.dtype).tiny)))
+class HeldOut:
+    """Fixed degradations of fixed crops of the rows held out."""
+
+    def __init__(self, rows: Sequence[Row], recipe: TrainRecipe, device: torch.device) -> None:
+        self._settings = recipe.validation
+        self._images = min(len(rows), recipe.validation.images)
+        self._scale = recipe.network.scale
+        self._order = recipe.network.channel_order
+        self._device = device
+        self._pairs = Pairs(
+            rows,
+            Degradation(recipe.degradation, self._scale),
+            crop_px=recipe.validation.crop_px,
+            context_px=recipe.data.context_px,
+            seed=recipe.train.seed,
+            augment=False,
+        )
+
+    @torch.inference_mode()
+    def measure(self, module: nn.Module, show: Show) -> Validation | None:
+        """How `module` does in float32; None where nothing is held out. `show` is told of the first few."""
+        module.eval()
+        metrics = [METRICS["psnr"], METRICS[self._settings.metric]]
+        rows: list[tuple[float, ...]] = []
+        for number, pair in enumerate(batches(self._pairs, range(self._images), 1)):
+            low_res, raw = pair.low_res.to(self._device), pair.high_res.to(self._device)
+            output = run_rgb(module, low_res, self._order).clamp(0, 1)
+            plain = functional.interpolate(low_res, scale_factor=self._scale, mode="bicubic").clamp(0, 1)
+            references = {"reference": _levels(raw), "low_res": _levels(low_res)}
+            values = (m.function(_levels(p), references[m.needs]) for m in metrics for p in (output, plain))
+            drift = 255 * (output - raw).mean(dim=(0, 2, 3))
+            rows.append((*values, *drift.tolist()))
+            if number < self._settings.shown:
+                show(number, low_res[0], output[0], raw[0])
+        if not rows:
+            return None
+        psnr, bicubic_psnr, value, bicubic_value, red, green, blue = map(_mean, zip(*rows, strict=True))
+        return Validation(psnr, bicubic_psnr, metrics[1].name, value, bicubic_value, (red, green, blue), len(rows))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are numbers: a picture without lines has no line F1."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan
+
+
+def _levels(picture: Tensor) -> Rgb:
+    return picture[0].permute(1, 2, 0).mul(255).round().byte().cpu().numpy()

@@ -3,7 +3,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -81,7 +83,9 @@ def test_weights_that_learned_from_another_channel_order_are_refused_until_it_is
 
 
 def test_a_stop_before_the_first_step_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("threading.Event.is_set", lambda _event: True)
+    stopped = Event()
+    stopped.set()
+    monkeypatch.setattr(sys.modules["apisr_model.cli.train"], "_interruption", lambda: nullcontext(stopped))
     result = CliRunner().invoke(app, ["train", str(four_pictures(tmp_path)), "-o", str(tmp_path / "run"), *TINY])
     assert result.exit_code != 0
     assert "stopped before the first step: nothing was written" in result.stdout
@@ -89,7 +93,7 @@ def test_a_stop_before_the_first_step_is_told(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_unknown_recipe_lists_those_for_training(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no recipe 'curate_api': .* one of train_quick"):
+    with pytest.raises(ConfigError, match=r"no recipe 'curate_api': .* train_quick"):
         train(four_pictures(tmp_path), "--recipe", "curate_api", "-o", tmp_path / "run")
 
 

@@ -1,18 +1,20 @@
+import errno
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from apisr_data.config import load_recipe_as, parse, recipe_names
 from apisr_data.errors import ConfigError
 from apisr_model import architectures, checkpoint
 from apisr_model.data import read_manifest
 from apisr_model.errors import TrainingError, WeightsError
-from apisr_model.train import loop, state
-from apisr_model.train.loop import Progress, Result, learning_rate
-from apisr_model.train.recipe import TrainRecipe, TrainSettings
+from apisr_model.train import board, loop, state
+from apisr_model.train.loop import Progress, Result
+from apisr_model.train.recipe import TrainRecipe
 from tests.model.manifests import four_pictures
 
 TINY: dict[str, Any] = {
@@ -84,7 +86,7 @@ def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(tmp_path: Pa
 
 def test_a_network_that_was_deleted_is_written_again_from_the_state(tmp_path: Path) -> None:
     before = checkpoint.read(run(tmp_path, tiny()).network)[0]
-    (tmp_path / "run" / loop.NETWORK_FILE).unlink()
+    (tmp_path / "run" / state.NETWORK_FILE).unlink()
     after = checkpoint.read(run(tmp_path, tiny(), resume=True).network)[0]
     assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
 
@@ -97,7 +99,7 @@ def test_a_manifest_without_rows_to_train_on_is_refused(tmp_path: Path) -> None:
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     losses: list[float] = []
-    run(tmp_path, tiny(iterations=120), on_progress=lambda now: losses.append(now.loss))
+    run(tmp_path, tiny(iterations=120), on_progress=lambda now: losses.append(now.told["pixel"]))
     assert len(losses) == 120
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
 
@@ -116,16 +118,16 @@ def test_an_interrupted_and_resumed_run_equals_one_that_was_not_bit_for_bit(tmp_
     assert (resumed.step, resumed.steps_now, resumed.is_finished) == (10, 6, True)
 
     whole, parts = (state.read(tmp_path / name / state.FILE) for name in ("whole", "parts"))
-    for part in ("module", "ema", "optimizer", "step"):
+    for part in ("generator", "ema", "optimizer", "step"):
         for one, other in zip(leaves(whole[part]), leaves(parts[part]), strict=True):
             assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
 def test_a_finished_run_does_nothing_when_resumed(tmp_path: Path) -> None:
     run(tmp_path, tiny())
-    before = (tmp_path / "run" / loop.NETWORK_FILE).read_bytes()
+    before = (tmp_path / "run" / state.NETWORK_FILE).read_bytes()
     assert run(tmp_path, tiny(), resume=True).steps_now == 0
-    assert (tmp_path / "run" / loop.NETWORK_FILE).read_bytes() == before
+    assert (tmp_path / "run" / state.NETWORK_FILE).read_bytes() == before
 
 
 def test_resuming_with_other_settings_names_the_setting(tmp_path: Path) -> None:
@@ -147,12 +149,14 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
         run(tmp_path, tiny(), resume=True)
 
 
-def test_a_loss_that_is_not_finite_names_the_step_and_the_samples(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_names_the_term_and_the_samples(tmp_path: Path) -> None:
     weights = architectures.build("compact", scale=2, features=8, convolutions=1).state_dict()
     weights["body.0.bias"][:] = math.inf
-    with pytest.raises(TrainingError, match=r"step 0: the L1 loss is (nan|inf), on crops of .*[abc]\.png"):
+    with pytest.raises(
+        TrainingError, match=r"step 0: the loss's term 'pixel' is (nan|inf), on samples 0 \([abc]\.png\), 1"
+    ):
         run(tmp_path, tiny(), init=weights)
-    assert not (tmp_path / "run" / loop.NETWORK_FILE).exists()
+    assert not (tmp_path / "run" / state.NETWORK_FILE).exists()
 
 
 def test_init_takes_what_fits_and_lists_the_rest(tmp_path: Path) -> None:
@@ -178,13 +182,6 @@ def test_crops_that_the_network_cannot_take_are_refused_before_any_work(tmp_path
         run(tmp_path, parse(TrainRecipe, TINY | {"data": {"crop_px": 17}}, "test"))
 
 
-def test_the_rate_rises_in_a_line_and_falls_by_a_cosine() -> None:
-    settings = TrainSettings(iterations=100, learning_rate=1.0, warmup=10)
-    assert learning_rate(settings, 0, 0.0) == pytest.approx(0.1)
-    assert learning_rate(settings, 50, 0.5) == pytest.approx(0.5)
-    assert learning_rate(settings, 100, 1.0) == pytest.approx(0.0)
-
-
 def test_a_recipe_without_an_end_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs iterations or minutes"):
         parse(TrainRecipe, {"train": {}}, "recipe x")
@@ -195,3 +192,103 @@ def test_every_shipped_recipe_builds_its_network() -> None:
     for name in recipe_names("train"):
         network = load_recipe_as(TrainRecipe, name, job="train").network
         architectures.configure(network.architecture, variant=network.variant, **network.config, scale=network.scale)
+
+
+def test_a_run_with_a_discriminator_goes_on_bit_for_bit_too(tmp_path: Path) -> None:
+    content = {**TINY, "losses": {"adversarial": 0.2}, "target": {"kind": "pseudo_gt"}}
+    content |= {"data": {"crop_px": 96, "crops": 2, "context_px": 8}, "validation": {"crop_px": 96}}
+
+    def gan(iterations: int) -> TrainRecipe:
+        return parse(
+            TrainRecipe, {**content, "train": {"iterations": iterations, "batch": 2, "schedule": "constant"}}, "test"
+        )
+
+    run(tmp_path, gan(3), "whole")
+    run(tmp_path, gan(2), "parts")
+    run(tmp_path, gan(3), "parts", resume=True)
+    whole, parts = (state.read(tmp_path / name / state.FILE) for name in ("whole", "parts"))
+    assert "discriminator_optimizer" in whole
+    for part in ("generator", "ema", "optimizer", "discriminator", "discriminator_optimizer"):
+        for one, other in zip(leaves(whole[part]), leaves(parts[part]), strict=True):
+            assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_crops_too_small_for_the_discriminator_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.crop_px = 16: the discriminator takes 96 and more"):
+        run(tmp_path, parse(TrainRecipe, TINY | {"losses": {"adversarial": 0.2}}, "test"))
+
+
+def test_perceptual_weights_that_are_nowhere_stop_the_run_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APISR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("APISR_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d\.pth .* perceptual\.vgg_weight = 0"):
+        run(tmp_path, parse(TrainRecipe, TINY | {"losses": {"perceptual": {}}}, "test"))
+    dropped = {"perceptual": {"if_absent": "drop"}}
+    assert run(tmp_path, parse(TrainRecipe, TINY | {"losses": dropped}, "test")).is_finished
+
+
+def test_the_last_checkpoints_and_the_best_stay(tmp_path: Path) -> None:
+    found: dict[int, float] = {}
+
+    def note(now: Progress) -> None:
+        if now.validation:
+            found[now.step] = now.validation.psnr
+
+    run(tmp_path, tiny(iterations=12, checkpoint_every=2, keep=2), on_progress=note)
+    assert sorted(path.stem for path in (tmp_path / "run" / state.CHECKPOINTS).iterdir()) == ["00000010", "00000012"]
+    best = checkpoint.read(tmp_path / "run" / state.BEST_FILE)[1]
+    assert int(best["step"]) == max(found, key=lambda step: found[step])
+    assert state.read(tmp_path / "run" / state.FILE)["best"] == max(found.values())
+
+
+def test_a_save_that_fails_loses_nothing_older(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if state.FILE in path.name and (tmp_path / "parts" / state.FILE).exists():
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    run(tmp_path, tiny(), "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            run(tmp_path, tiny(checkpoint_every=4), "parts")
+    assert state.read(tmp_path / "parts" / state.FILE)["step"] == 4
+    assert not [path for path in (tmp_path / "parts").iterdir() if path.name.endswith(".tmp")]
+    assert run(tmp_path, tiny(), "parts", resume=True).steps_now == 6
+    ends = [checkpoint.read(tmp_path / name / state.NETWORK_FILE)[0] for name in ("whole", "parts")]
+    assert all(torch.equal(ends[1][key], tensor) for key, tensor in ends[0].items())
+
+
+def test_tensorboard_shows_terms_rates_waiting_and_pictures(tmp_path: Path) -> None:
+    run(tmp_path, tiny(log_every=5, checkpoint_every=5))
+    events = EventAccumulator(str(tmp_path / "run" / board.FOLDER), size_guidance={"images": 0})
+    events.Reload()
+    assert [point.step for point in events.Scalars("step/pixel")] == [5, 10]
+    expected = {f"step/{name}" for name in ("pixel", "gradient", "learning_rate", "samples_per_s", "waiting")}
+    expected |= {
+        f"validation/{name}" for name in ("psnr", "psnr_over_bicubic", "drift_red", "drift_green", "drift_blue")
+    }
+    assert set(events.Tags()["scalars"]) == expected
+    assert [point.step for point in events.Images("validation/0: input, output, raw")] == [5, 10]
+
+
+def test_a_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
+    run(tmp_path, tiny(iterations=6, log_every=2))
+    run(tmp_path, tiny(iterations=10, log_every=2), resume=True)
+    events = EventAccumulator(str(tmp_path / "run" / board.FOLDER))
+    events.Reload()
+    assert [point.step for point in events.Scalars("step/pixel")] == [2, 4, 6, 8, 10]
+
+
+def test_a_colour_that_drifts_is_measured(tmp_path: Path) -> None:
+    bluer = architectures.build("compact", **SMALL).state_dict()
+    bluer["body.4.bias"][8:] += 0.5  # (3 channels x 4 pixels)
+    before = run(tmp_path, tiny(iterations=1, learning_rate=1e-12), init=bluer).validation
+    assert before is not None
+    assert before.drift[2] > 2
+    assert before.drift[2] > 10 * abs(before.drift[0])
