@@ -24,6 +24,8 @@ READABLE = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 _ORIENTATION = 0x0112
 _BITS, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES = 258, 262, 284, 338  # of TIFF
 _WHITE_IS_ZERO, _SEPARATE, _PREMULTIPLIED = 0, 2, (1,)
+_PROFILE = 34675
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; sizes and offsets are the old file's own.
 KEPT_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
@@ -65,7 +67,7 @@ def identify(path: Path) -> str | None:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=READABLE) as image:
             return image.format
     except images.BROKEN_FILE_ERRORS:
-        return None
+        return "TIFF" if _tags_of_grey_with_alpha(path) else None
 
 
 def read(path: Path) -> Picture:
@@ -86,6 +88,9 @@ def read(path: Path) -> Picture:
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     except images.BROKEN_FILE_ERRORS as error:
+        tags = _tags_of_grey_with_alpha(path) if isinstance(error, UnidentifiedImageError) else None
+        if tags:
+            return _of_grey_with_alpha(path, tags)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         reason = "not a picture that can be read" if isinstance(error, UnidentifiedImageError) else reason
         raise ImageError(f"{path}: {reason}") from None
@@ -137,32 +142,63 @@ def _channels(image: Image.Image) -> tuple[Channel, Channel | None]:
 
 def _deep_tiff(path: Path, tags: Mapping[int, Any], orientation: object) -> tuple[Channel, Channel | None]:
     """Colour and alpha of a TIFF of 16 bits, upright."""
-    if tags.get(_PLANES) == _SEPARATE and len(tags[_BITS]) > 1:
-        colour, alpha = _split(_upright(_from_planes(path), orientation))
+    if len(tags[_BITS]) == 2 or (tags.get(_PLANES) == _SEPARATE and len(tags[_BITS]) > 1):
+        colour, alpha = _split(_upright(_channels_last(path, tags), orientation))
     else:
         colour, alpha = _split(images.decode_deep(path.read_bytes()))
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         colour = np.subtract(65535, colour, dtype=np.uint16)
     if alpha is not None and tags.get(_EXTRA_SAMPLES) == _PREMULTIPLIED:
-        straight = colour.astype(np.float32) / np.maximum(alpha, 1)[..., None] * 65535
+        opacity = np.maximum(alpha, 1) if colour.ndim == 2 else np.maximum(alpha, 1)[..., None]
+        straight = colour.astype(np.float32) / opacity * 65535
         colour = np.minimum(straight.round(), 65535).astype(np.uint16)
     return colour, alpha
 
 
-def _from_planes(path: Path) -> images.Deep:
-    """(h, w, c) of a TIFF that stores each channel apart, which neither Pillow nor OpenCV reads in 16 bits."""
+def _channels_last(path: Path, tags: Mapping[int, Any]) -> images.Deep:
+    """(h, w, c) of a TIFF of 16 bits that neither Pillow nor OpenCV reads: channels apart, or grey with alpha."""
     try:
-        return np.ascontiguousarray(np.moveaxis(tifffile.imread(path, key=0), 0, 2))
+        pixels = tifffile.imread(path, key=0)
     except ValueError as error:  # LZW, say
-        raise ImageError(f"16-bit channels stored apart: {error}; save it with interleaved channels") from None
+        raise ImageError(
+            f"its 16-bit channels cannot be read: {error}; where it is whole, save it uncompressed"
+        ) from None
+    return np.ascontiguousarray(np.moveaxis(pixels, 0, 2) if tags.get(_PLANES) == _SEPARATE else pixels)
+
+
+def _tags_of_grey_with_alpha(path: Path) -> Mapping[int, Any] | None:
+    """The tags of a TIFF of 16 bits of grey and alpha, which Pillow does not know; None where it is none."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) not in _TIFF_STARTS:
+                return None
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages.first
+            is_it = page.dtype == np.uint16 and page.samplesperpixel == 2 and page.photometric in (0, 1)
+            return {tag.code: tag.value for tag in page.tags} if is_it else None
+    except (*images.BROKEN_FILE_ERRORS, tifffile.TiffFileError, LookupError):
+        return None
+
+
+def _of_grey_with_alpha(path: Path, tags: Mapping[int, Any]) -> Picture:
+    try:
+        colour, alpha = _deep_tiff(path, tags, tags.get(_ORIENTATION, 1))
+    except (ImageError, *images.BROKEN_FILE_ERRORS) as error:
+        raise ImageError(f"{path}: {error}") from None
+    profile = tags.get(_PROFILE)
+    exif = Image.Exif()
+    exif.update({tag: tags[tag] for tag in KEPT_TAGS if isinstance(tags.get(tag), str)})
+    return Picture(colour, alpha, profile if profile and _space(profile) == "GRAY" else None, _kept(exif))
 
 
 def _split(pixels: images.Deep) -> tuple[Channel, Channel | None]:
     """(h, w, 1, 3 or 4) as colour, or grey without its axis, and alpha."""
-    if pixels.shape[2] not in (1, 3, 4):
+    if pixels.shape[2] not in (1, 2, 3, 4):
         raise ImageError(f"16-bit pixels of {pixels.shape[2]} channels cannot be read; save it as RGB or RGBA")
     if pixels.shape[2] == 1:
         return pixels[..., 0], None
+    if pixels.shape[2] == 2:
+        return pixels[..., 0], pixels[..., 1]
     return pixels[..., :3], pixels[..., 3] if pixels.shape[2] == 4 else None
 
 

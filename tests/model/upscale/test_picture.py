@@ -72,6 +72,34 @@ def test_sixteen_bit_grey_with_alpha_is_read_as_grey(tmp_path: Path) -> None:
     assert np.array_equal(found.alpha, DEEP[..., 1])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_tiff_of_sixteen_bit_grey_with_alpha_is_read_though_pillow_cannot(
+    tmp_path: Path, photometric: str, planes: str, orientation: int
+) -> None:
+    colour, alpha = DEEP[..., 0], DEEP[..., 1]
+    stored = np.stack([colour if photometric == "minisblack" else 65535 - colour, alpha], 2)
+    tifffile.imwrite(
+        path := tmp_path / "x.tif",
+        stored if planes == "contig" else np.moveaxis(stored, 2, 0),
+        photometric=photometric,
+        planarconfig=planes,
+        extrasamples=("unassalpha",),
+        extratags=[(0x0112, "H", 1, orientation, True), (0x013B, "s", 0, "A. Artist", True)],
+    )
+    found = read(path)
+    turned = (lambda a: a) if orientation == 1 else (lambda a: np.rot90(a, -1))
+    assert (identify(path), found.exif[0x013B]) == ("TIFF", "A. Artist")
+    assert np.array_equal(found.colour, turned(colour))
+    assert np.array_equal(found.alpha, turned(alpha))
+    write(found, again := tmp_path / "y.tif", format_named("tiff"))
+    assert np.array_equal(read(again).alpha, found.alpha)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ImageError, match=r"x\.tif: "):
+        read(path)
+
+
 @pytest.mark.parametrize("with_alpha", [False, True], ids=["RGB", "RGBA"])
 def test_sixteen_bit_channels_stored_apart_come_back_whole(tmp_path: Path, with_alpha: bool) -> None:
     planes = np.moveaxis(np.concatenate([DEEP, DEEP[..., :1]], axis=2) if with_alpha else DEEP, 2, 0)
