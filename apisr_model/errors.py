@@ -9,7 +9,8 @@ ApisrError
 │   ├── ShapeError          an array or tensor has a shape or type that cannot be used          exit status 1
 │   └── ContainerError      a stream does not fit the container it should go into               exit status 1
 ├── TrainingError           a loss is not finite any more                                       exit status 1
-└── DegradationError        a codec failed on a picture that was to be degraded                 exit status 1
+├── DegradationError        a codec failed on a picture that was to be degraded                 exit status 1
+└── JobError                a visitor's job of the demo was stopped or cannot be queued         never an exit status
 """
 
 from apisr_data.errors import ApisrError, InputError, UsageError
@@ -41,3 +42,7 @@ class TrainingError(ApisrError):
 
 class DegradationError(ApisrError):
     """A codec failed on a picture; the message names the codec, its parameters and the size."""
+
+
+class JobError(ApisrError):
+    """A job of the demo was stopped, took too long, or found no place in the queue; the message says which."""

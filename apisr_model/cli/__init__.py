@@ -2,7 +2,7 @@
 
 from apisr_data.command import make_app
 from apisr_data.command import run as run_command
-from apisr_model.cli import convert, degrade, doctor, evaluate, lines, train, upscale, weights
+from apisr_model.cli import convert, degrade, demo, doctor, evaluate, lines, train, upscale, weights
 
 app = make_app("Upscale pictures and videos, and train and examine the networks that do.")
 app.command()(upscale.upscale)
@@ -12,6 +12,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(degrade.degrade)
 app.command()(lines.lines)
+app.command()(demo.demo)
 app.command()(doctor.doctor)
 
 
