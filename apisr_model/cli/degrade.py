@@ -155,10 +155,11 @@ def _show_sample(manifest: Path, output: Path | None, settings: "TrainRecipe", s
     record, pair = look_up(pairs, sample, settings.train.batch)
     low_res = to_levels(pair.low_res.permute(1, 2, 0).numpy())
     size = (max(1, round(_SHOWN_PX / record.crop_px)) * record.crop_px,) * 2
+    told = str(record).split("\n")
     cells = {
-        "the picture": pair.high_res.permute(1, 2, 0).numpy(),
-        "what the network learns": pair.target.permute(1, 2, 0).numpy(),
-        f"what it sees\n{record}": low_res,
+        "\n".join(["the picture", *told[:3]]): pair.high_res.permute(1, 2, 0).numpy(),
+        f"what the network learns\n{told[3]}": pair.target.permute(1, 2, 0).numpy(),
+        "\n".join(["what it sees", *told[4:]]): low_res,
     }
     target = output or manifest.with_name(f"{manifest.stem}.sample-{sample}.apisr.png")
     write_bytes(encode_png(grid([(text, magnify(rgb, size)) for text, rgb in cells.items()], _COLUMNS)), target)
