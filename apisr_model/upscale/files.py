@@ -1,34 +1,23 @@
 """What is to be upscaled and where each result goes, settled before any work: files, folders, pictures, videos."""
 
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from apisr_data.errors import InputError, UsageError
 from apisr_model.upscale import picture
-from apisr_model.upscale.picture_formats import Format, format_after, format_named
+from apisr_model.upscale.kinds import PICTURE_SUFFIXES, SOUND_SUFFIXES, Kind, is_heic, is_video, kind_of
+from apisr_model.upscale.picture_formats import FORMATS, Format, format_after, format_named
 
-Kind = Literal["picture", "video"]
+__all__ = ["MARK", "Job", "Plan", "is_video", "kind_of", "plan", "refuse_unwritable"]
 
 MARK = ".apisr"
 """Before the suffix of what is written beside its input."""
 
-_PICTURE_SUFFIXES = frozenset(".avif .bmp .gif .jpe .jpeg .jpg .png .tif .tiff .webp".split())
-_VIDEO_SUFFIXES = frozenset(
-    ".avi .f4v .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .y4m".split()
-)
-# Soundtracks and subtitles lie beside videos in the same containers.
-_NO_VIDEO_SUFFIXES = frozenset(".aac .flac .m4a .mka .mks .mp3 .oga .ogg .opus .weba .wma".split())
 _KEPT_CONTAINERS = frozenset(".mkv .mp4 .m4v .mov".split())  # of others, Matroska holds every stream
-
-_STARTS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\0\0\x01\xba", b"\0\0\x01\xb3")
-_OTHER_STARTS = (b"YUV4MPEG2", b".RMF", b"DKIF", b"OggS")
-_MP4_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_NO_VIDEO_BRANDS = (b"M4A ", b"M4B ", b"heic", b"heix", b"mif1", b"avif")
-_TS_PACKETS = ((0, 188), (4, 192))  # offset of the first sync byte, and the distance to the next
-_TS_SYNC = 0x47
+_LEAST_FREE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,7 +76,8 @@ def plan(
     that is there, hours of work, is left even without it. `force` overwrites it, and pictures not named as ours.
 
     Raises:
-        UsageError: two inputs have one output, an output is an input, or a picture is there already.
+        UsageError: two inputs have one output, an output is an input, a picture is there already, an output cannot be
+            written where it is to go, or `output` contradicts `picture_format` or `container`.
         ConfigError: no such picture format.
     """
     chosen = format_named(picture_format) if picture_format else None
@@ -103,7 +93,7 @@ def plan(
         elif is_folder:
             target = output / below.with_name(f"{stem}{job.target.suffix}")
         else:
-            target, job = output, _in_file(job, output, chosen)
+            target, job = output, _in_file(job, output, chosen, container)
         jobs.append(Job(source, target, job.kind, job.format))
     _refuse_clashes(jobs)
     done = [job for job in jobs if resume and _is_done(job)]
@@ -115,44 +105,39 @@ def plan(
             f"{there[0]}{f' and {len(there) - 1} more outputs are' if there[1:] else ' is'} there already; "
             "--resume leaves finished ones, --force overwrites, -o chooses another place"
         )
+    for folder in dict.fromkeys(job.target.parent for job in rest):
+        refuse_unwritable(folder)
     return Plan(tuple(rest), tuple(done), tuple(left), ignored, tuple(failed))
 
 
-def kind_of(path: Path) -> Kind | None:
-    """Picture or video by the file's content, or where that says nothing, by its suffix; None: neither.
+def refuse_unwritable(folder: Path) -> None:
+    """See before any work that files can be written into a folder, which need not be there yet.
 
     Raises:
-        OSError: it cannot be read.
+        UsageError: they cannot.
     """
-    with path.open("rb") as file:
-        start = file.read(512)
-    if picture.identify(path):
-        return "picture"
-    if _starts_a_video(start):
-        return "video"
-    suffix = path.suffix.lower()
-    return "picture" if suffix in _PICTURE_SUFFIXES else "video" if suffix in _VIDEO_SUFFIXES else None
-
-
-def _starts_a_video(start: bytes) -> bool:
-    if start.startswith(_STARTS + _OTHER_STARTS) or (start[:4] == b"RIFF" and start[8:12] == b"AVI "):
-        return True
-    if start[4:8] in _MP4_ATOMS:
-        return start[8:12] not in _NO_VIDEO_BRANDS
-    return any(start[at : at + 1] == start[at + step : at + step + 1] == bytes([_TS_SYNC]) for at, step in _TS_PACKETS)
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise UsageError(f"{folder}: nothing can be written there, as {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: nothing can be written there: {there} is read-only; choose another -o")
+    if shutil.disk_usage(there).free < _LEAST_FREE_BYTES:
+        raise UsageError(f"{folder}: the disk is full; free some, or choose another -o")
 
 
 def _find(inputs: Iterable[Path], output: Path | None) -> tuple[dict[Path, Path], list[InputError], int]:
     """Input files with their path below the folder that was given; what cannot be read; the number of other files."""
-    found: dict[Path, Path] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     failed: list[InputError] = []
     ignored = 0
     for given in inputs:
         if not given.is_dir():
-            if given.is_file():
-                found.setdefault(given, Path(given.name))
-            else:
+            if not given.is_file():
                 failed.append(InputError(f"{given}: {'not a file' if given.exists() else 'No such file or folder'}"))
+            elif is_heic(given):
+                failed.append(InputError(f"{given}: is an HEIC picture, which is not read; save it as PNG or JPEG"))
+            else:
+                found.setdefault(_spelled(given), (given, Path(given.name)))
             continue
         for path in _walk(given, output):
             try:
@@ -160,11 +145,16 @@ def _find(inputs: Iterable[Path], output: Path | None) -> tuple[dict[Path, Path]
             except OSError as error:
                 failed.append(InputError(f"{path}: {error.strerror}"))
                 continue
-            if kind is None or (kind == "video" and path.suffix.lower() in _NO_VIDEO_SUFFIXES):
+            if kind is None or (kind == "video" and path.suffix.lower() in SOUND_SUFFIXES):
                 ignored += 1
             else:
-                found.setdefault(path, path.relative_to(given))
-    return found, failed, ignored
+                found.setdefault(_spelled(path), (path, path.relative_to(given)))
+    return dict(found.values()), failed, ignored
+
+
+def _spelled(path: Path) -> str:
+    """The same for every way to write the path; what it points to does not matter, as the output has its name."""
+    return os.path.normcase(path.parent.resolve() / path.name)
 
 
 def _walk(folder: Path, output: Path | None) -> list[Path]:
@@ -196,7 +186,7 @@ def _job(source: Path, chosen: Format | None, container: str | None) -> Job:
     try:
         is_picture = name is not None or kind_of(source) == "picture"
     except OSError:
-        is_picture = source.suffix.lower() in _PICTURE_SUFFIXES
+        is_picture = source.suffix.lower() in PICTURE_SUFFIXES
     if not is_picture:
         suffix = source.suffix.lower() if source.suffix.lower() in _KEPT_CONTAINERS else ".mkv"
         return Job(source, source.with_suffix(f".{container.removeprefix('.')}" if container else suffix), "video")
@@ -205,8 +195,18 @@ def _job(source: Path, chosen: Format | None, container: str | None) -> Job:
     return Job(source, source.with_suffix(suffix), "picture", form)
 
 
-def _in_file(job: Job, output: Path, chosen: Format | None) -> Job:
+def _in_file(job: Job, output: Path, chosen: Format | None, container: str | None) -> Job:
     """The same job with the picture format that the output's suffix names, unless one was asked for."""
+    suffix = output.suffix.lower()
+    asked = chosen.name.lower() if chosen else container
+    is_another = (
+        chosen is not None and suffix not in chosen.suffixes and any(suffix in known.suffixes for known in FORMATS)
+        if job.kind == "picture"
+        else container is not None and suffix in _KEPT_CONTAINERS and suffix.removeprefix(".") != container
+    )
+    if is_another:
+        flag = "--format" if job.kind == "picture" else "--container"
+        raise UsageError(f"-o {output} and {flag} {asked} contradict each other; give one of them")
     if job.kind == "video" or chosen:
         return job
     return Job(job.source, output, "picture", format_named(output.suffix))
@@ -225,13 +225,14 @@ def _refuse_clashes(jobs: Iterable[Job]) -> None:
     jobs = list(jobs)
     sources = {_key(job.source): job.source for job in jobs}
     taken: dict[str, Job] = {}
+    clashes = []
     for job in jobs:
         if (source := sources.get(_key(job.target))) is not None:
-            raise UsageError(f"{job.source}: its output would overwrite the input {source}; choose another -o")
-        if (other := taken.setdefault(_key(job.target), job)) is not job:
-            raise UsageError(
-                f"{other.source} and {job.source} would both become {job.target}; rename one, or upscale them apart"
-            )
+            clashes.append(f"{job.source}: its output would overwrite the input {source}")
+        elif (other := taken.setdefault(_key(job.target), job)) is not job:
+            clashes.append(f"{other.source} and {job.source} would both become {job.target}")
+    if clashes:
+        raise UsageError(f"{'; '.join(clashes)}: rename them, upscale them apart, or choose another -o")
 
 
 def _key(path: Path) -> str:

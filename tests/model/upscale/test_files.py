@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -179,3 +180,57 @@ def test_soundtracks_beside_videos_are_no_videos(tmp_path: Path) -> None:
     assert [job.source for job in found.jobs] == [clip]
     assert found.ignored == 3
     assert plan([tmp_path / "a.mka"]).jobs[0].kind == "video"  # named by hand, so it fails by name
+
+
+def test_a_suffix_and_a_format_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    a, b = picture(tmp_path / "a.png"), _clip(tmp_path / "b.mkv")
+    with pytest.raises(UsageError, match=r"-o .*x\.png and --format jpeg contradict each other"):
+        plan([a], tmp_path / "x.png", picture_format="jpg")
+    assert plan([a], tmp_path / "x.JPEG", picture_format="jpg").jobs
+    assert plan([a], tmp_path / "x.out", picture_format="jpg").jobs
+    with pytest.raises(UsageError, match=r"-o .*x\.mkv and --container mp4 contradict each other"):
+        plan([b], tmp_path / "x.mkv", container="mp4")
+    assert plan([b], tmp_path / "x.mp4", container="mp4").jobs
+
+
+def test_all_clashes_are_told_at_once(tmp_path: Path) -> None:
+    given = [picture(tmp_path / "in" / name) for name in ("a.png", "a.jpg", "b.png", "b.jpg")]
+    with pytest.raises(
+        UsageError, match=r"a\.png and .*a\.jpg would both become .*a\.png; .*b\.png and .*b\.jpg would"
+    ):
+        plan(given, tmp_path / "out")
+
+
+def test_one_file_in_two_spellings_is_taken_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = picture(tmp_path / "in" / "a.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    given = [a, Path("in/a.png"), Path("in/../in/a.png"), Path("linked/a.png"), tmp_path / "in"]
+    assert [job.source for job in plan(given, tmp_path / "out").jobs] == [a]
+
+
+def test_two_links_to_one_file_are_two_pictures(tmp_path: Path) -> None:
+    a = picture(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(a)
+    assert len(plan([a, tmp_path / "b.png"], tmp_path / "out").jobs) == 2
+
+
+def test_a_picture_of_a_telephone_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    (error,) = plan([tmp_path / "a.heic"]).failed
+    assert "a.heic: is an HEIC picture, which is not read; save it as PNG or JPEG" in str(error)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = picture(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"as .*a\.png is no folder"):
+        plan([a], tmp_path / "a.png" / "deep" / "x.png")
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+        with pytest.raises(UsageError, match="the disk is full"):
+            plan([a])
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(UsageError, match=rf"new.*: nothing can be written there: {tmp_path} is read-only"):
+        plan([a], tmp_path / "new" / "x.png")
