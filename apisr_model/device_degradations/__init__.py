@@ -24,16 +24,16 @@ class Canvases:
     """Height and width of each picture, px."""
 
     def at(self, places: Sequence[int]) -> "Canvases":
-        """The pictures at those places, on canvases of the greatest of their sides."""
-        if len(places) == len(self.sizes):
+        """The pictures at those places, in that order, on canvases of the greatest of their sides."""
+        if self._are_all(places):
             return self
         sizes = tuple(self.sizes[place] for place in places)
         height, width = sides(sizes)
         return Canvases(self.pixels[self._index(places), :, :height, :width], sizes)
 
     def replaced(self, places: Sequence[int], others: "Canvases") -> "Canvases":
-        """With `others` at those places, which ascend, and canvases of the greatest sides of all."""
-        if len(places) == len(self.sizes):
+        """With `others` at those places, and canvases of the greatest sides of all."""
+        if self._are_all(places):
             return others
         sizes = list(self.sizes)
         for place, size in zip(places, others.sizes, strict=True):
@@ -45,6 +45,9 @@ class Canvases:
         new = others.pixels[:, :, :height, :width]
         pixels[self._index(places), :, : new.shape[2], : new.shape[3]] = new
         return Canvases(pixels, tuple(sizes))
+
+    def _are_all(self, places: Sequence[int]) -> bool:
+        return list(places) == list(range(len(self.sizes)))
 
     def _index(self, places: Sequence[int]) -> Tensor:
         return torch.tensor(places, device=self.pixels.device)

@@ -26,13 +26,13 @@ def compress(canvases: Canvases, steps: Sequence[ImageCodec | VideoCodec], threa
         DegradationError: a codec failed; the message names it and its parameters.
     """
     levels = canvases.pixels.clamp(0, 1).mul_(255).round_().to(torch.uint8)
-    coded = _each(levels, canvases.sizes, lambda rgb, place: _code(rgb, steps[place]), threads)
+    coded = each(levels, canvases.sizes, lambda rgb, place: _code(rgb, steps[place]), threads)
     return Canvases(coded.float().div_(255), canvases.sizes)
 
 
 def spoil(canvases: Canvases, steps: Sequence[Analogue], threads: int) -> Canvases:
     """Each picture with its analogue fault."""
-    spoilt = _each(canvases.pixels, canvases.sizes, lambda image, place: steps[place].apply(image), threads)
+    spoilt = each(canvases.pixels, canvases.sizes, lambda image, place: steps[place].apply(image), threads)
     return Canvases(spoilt, canvases.sizes)
 
 
@@ -40,11 +40,11 @@ def _code(rgb: Rgb, drawn: ImageCodec | VideoCodec) -> Rgb:
     return image_codecs.code(rgb, drawn) if isinstance(drawn, ImageCodec) else video_codecs.code(rgb, drawn)
 
 
-def _each(
+def each(
     pixels: Tensor, sizes: Sequence[tuple[int, int]], work: Callable[[Pictures, int], Pictures], threads: int
 ) -> Tensor:
     """`work` on every picture (h, w, 3) and its place; these libraries let go of Python's lock while they work."""
-    host = _moved(pixels.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format), torch.device("cpu"))
+    host = moved(pixels.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format), torch.device("cpu"))
     pictures = host.numpy()
 
     def replace(place: int) -> None:
@@ -55,10 +55,10 @@ def _each(
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(replace, range(len(sizes))):
             pass
-    return _moved(host, pixels.device).permute(0, 3, 1, 2).contiguous()
+    return moved(host, pixels.device).permute(0, 3, 1, 2).contiguous()
 
 
-def _moved(pixels: Tensor, device: torch.device) -> Tensor:
+def moved(pixels: Tensor, device: torch.device) -> Tensor:
     """On `device`; from and to CUDA by way of pinned memory, which is copied at the bus's speed."""
     if pixels.device.type == "cuda":
         host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
