@@ -51,7 +51,7 @@ class App {
     scrollTo(0, 0);
     this.close();
     if (name !== "frames") return;
-    this.sheet.grid.measure();
+    this.sheet.grid.reveal();
     if (innerWidth > 1100 && this.sheet.grid.frame !== undefined) this.panel.open(this.sheet.grid.frame);
   }
 

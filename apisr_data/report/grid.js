@@ -22,15 +22,14 @@ class Grid {
     decisions.addEventListener("change", () => this.redraw());
   }
 
-  /** Show these frames, `score` under each; the active frame stays where it is among them, else the first is. */
+  /** Show these frames, `score` under each; the first of them is active. */
   show(order, score) {
-    const frame = this.frame;
     this.order = order;
     this.shownScore = score;
-    this.active = Math.max(0, order.indexOf(frame));
-    this.root.setAttribute("aria-rowcount", Math.ceil(order.length / this.columns));
+    this.active = 0;
     this.measure();
     this.redraw();
+    if (order.length) this.onMove(this.frame);
   }
 
   get frame() {
@@ -48,7 +47,14 @@ class Grid {
     this.root.style.setProperty("--row", `${this.row_px - cell_px.gap}px`);
     this.root.style.height = `${Math.ceil(this.order.length / this.columns) * this.row_px}px`;
     this.root.setAttribute("aria-colcount", this.columns);
+    this.root.setAttribute("aria-rowcount", Math.ceil(this.order.length / this.columns));
     this.redraw();
+  }
+
+  /** Bring the active frame back into the window, after another view. */
+  reveal() {
+    this.measure();
+    if (this.order.length) this.activate(this.active);
   }
 
   schedule() {
@@ -78,11 +84,12 @@ class Grid {
       element.remove();
       this.rows.delete(row);
     }
-    for (const row of wanted) {
-      if (this.rows.has(row)) continue;
-      const element = this.row(row);
-      this.rows.set(row, element);
-      this.root.append(element);
+    let next = null;
+    for (const row of [...wanted].sort((a, b) => b - a)) {  // from the last up: their order is the one that is read out
+      if (!this.rows.has(row)) this.rows.set(row, this.row(row));
+      const element = this.rows.get(row);
+      if (element.parentNode !== this.root || element.nextSibling !== next) this.root.insertBefore(element, next);
+      next = element;
     }
     this.root.setAttribute("aria-activedescendant", this.order.length ? `frame-${this.active}` : "");
   }

@@ -56,22 +56,24 @@ function videos() {
   const columns = [
     { name: "health", value: healthOf, cell: video => el("span", { class: `badge ${["dropped", "open", "kept"][healthOf(video)]}` }, health[healthOf(video)]) },
     { name: "file", value: video => video.path },
-    { name: "what happened", value: video => joined([video.reason, video.is_cut_short && !video.reason ? "cut short" : null]) },
-    { name: "title", value: video => data.titles[video.title] || "untitled" },
-    { name: "episode", value: video => video.episode },
+    { name: "what happened", value: video => video.reason ?? (video.is_cut_short ? "cut short" : null) },
+    { name: "I-frames", value: video => video.i_frames, isNumber: true },
+    { name: "decode errors", value: video => video.decode_errors, isNumber: true },
+    { name: "interlacing", note: "as measured; what the stream says", value: video =>
+      joined([video.interlacing, video.field_order && video.field_order !== "progressive" ? `(${video.field_order})` : null]) },
+    { name: "colour", note: "matrix, range, where the matrix comes from", value: video =>
+      joined([video.colour_matrix, video.colour_range, video.colour_source && `(${video.colour_source})`]) },
     { name: "codec", note: "codec, profile, pixel format", value: video => joined([video.codec, video.profile, video.pixel_format]) },
     { name: "size", value: video => video.height, cell: video => video.width ? `${video.width}×${video.height}` : "–", isNumber: true },
     { name: "frames/s", value: video => video.fps, isNumber: true },
     { name: "length", value: video => video.duration_s, cell: video => clock(video.duration_s), isNumber: true },
-    { name: "I-frames", value: video => video.i_frames, isNumber: true },
-    { name: "key frames", note: "packets that the container marks as key", value: video => video.key_frames, isNumber: true },
-    { name: "found by", value: video => video.iframe_method },
-    { name: "decode errors", value: video => video.decode_errors, isNumber: true },
-    { name: "interlacing", note: "as measured; what the stream says", value: video => joined([video.interlacing, video.field_order && video.field_order !== "progressive" ? `(${video.field_order})` : null]) },
-    { name: "colour", note: "matrix, range, where the matrix comes from", value: video => joined([video.colour_matrix, video.colour_range, video.colour_source && `(${video.colour_source})`]) },
     { name: "native height", value: video => video.native_height, isNumber: true },
+    { name: "key frames", note: "packets that the container marks as key", value: video => video.key_frames, isNumber: true },
+    { name: "found by", note: "how the I-frames were found", value: video => video.iframe_method },
+    { name: "title", value: video => data.titles[video.title] || "untitled" },
+    { name: "episode", value: video => video.episode },
     { name: "licence", value: video => video.licence },
-  ];
+  ].filter(column => data.videos.some(video => column.value(video) !== null));
   return el("div", { class: "view wide" }, el("h2", {}, "Videos"),
     data.videos.length ? table("Every video and how it was read", columns, data.videos, [0, false])
       : el("p", { class: "notice" }, "No videos yet: ", command(commandOf("extract"))));
