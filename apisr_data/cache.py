@@ -26,9 +26,12 @@ def folder() -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file of that name, fetched or put there by hand; None when there is none."""
+    """The file of that name, fetched or put there by hand; None when there is none, or the folder cannot be read."""
     path = folder() / name
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return None
 
 
 def sha256_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from apisr_model import architectures, checkpoint
 from apisr_model.errors import MissingExtraError, WeightsError
 from apisr_model.network import Network
 from apisr_model.onnx_file import METADATA_KEY
+from apisr_model.upscale.files import refuse_unwritable
 from apisr_model.weights import resolve
 
 SUFFIXES = (".safetensors", ".onnx")
@@ -46,16 +47,18 @@ class Converted:
     """The weights' licence, where it is known; it holds for the converted file as well."""
 
 
-def convert(weights: Path | str, out: Path, *, half: bool = False, opset: int | None = None) -> Converted:
+def convert(
+    weights: Path | str, out: Path, *, half: bool = False, opset: int | None = None, force: bool = False
+) -> Converted:
     """Write the network of `weights`, a file or a zoo name, to `out` as its suffix says, .safetensors or .onnx.
 
     Both keep architecture, configuration, channel orders, source and licence. The ONNX file takes `rgb` (batch, 3,
     height, width) in [0, 1], of any batch and any sides that fit the network's grid, and gives `upscaled`; channels are
     in the order that the network is fed. `half` stores numbers in 16 bits. `out` is there only once its output was
-    compared with the original's.
+    compared with the original's; `force` lets it take the place of another file.
 
     Raises:
-        UsageError: `out` has another suffix, or is the input.
+        UsageError: `out` has another suffix, is the input or there already, or cannot be written.
         WeightsError: `weights` cannot be used or converted, or the result differs from it.
         MissingExtraError: the exporter is not installed.
     """
@@ -65,6 +68,9 @@ def convert(weights: Path | str, out: Path, *, half: bool = False, opset: int | 
         raise UsageError(f"{out}: convert writes {' or '.join(SUFFIXES)}, not '{out.suffix}'")
     if out.is_dir() or (out.exists() and out.samefile(path)):
         raise UsageError(f"{out} is {'a folder' if out.is_dir() else 'the input'}: name another file")
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already: name another file, or --force overwrites it")
+    refuse_unwritable(out.parent)
     network = checkpoint.load(path)
     if not isinstance(network.module, nn.Module):
         raise WeightsError(f"{path} is an ONNX file already; convert wants the weights that it was made from")

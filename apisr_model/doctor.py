@@ -1,5 +1,6 @@
 """What this machine has for upscaling and training, what it lacks, and the command that helps."""
 
+import errno
 import importlib.metadata
 import os
 import platform
@@ -138,7 +139,15 @@ def _version(package: str) -> str | None:
 
 def _disk() -> Check:
     folder: Path = cache.folder()
-    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-    free_gb = shutil.disk_usage(there).free / 1e9
-    remedy = "free some, or name another folder with APISR_CACHE" if free_gb < _LEAST_FREE_GB else ""
-    return Check("disk", not remedy, f"{free_gb:.1f} GB free for {folder}", remedy)
+    remedy = "name another folder with APISR_CACHE"
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+        free_gb = shutil.disk_usage(there).free / 1e9
+        if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        return Check("disk", False, f"{folder} cannot be read: {error.strerror}", remedy)
+    is_full = free_gb < _LEAST_FREE_GB
+    return Check(
+        "disk", not is_full, f"{free_gb:.1f} GB free for {folder}", f"free some, or {remedy}" if is_full else ""
+    )

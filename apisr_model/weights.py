@@ -141,6 +141,8 @@ def resolve(
         weights = default()
         if weights is None:
             raise WeightsError(_no_weights())
+        if entry := _by_file(weights.name):
+            return fetch(entry, offline=offline, progress=progress), entry  # it is there; its sum is looked at
     path = Path(weights)
     if path.is_dir():
         raise WeightsError(f"{path} is a folder, not a file of weights")

@@ -14,7 +14,7 @@ from apisr_data.errors import ConfigError
 from apisr_model import architectures
 from apisr_model.architectures import Architecture, Config, State
 from apisr_model.checkpoint._spandrel import open_with_spandrel
-from apisr_model.checkpoint.files import read, save
+from apisr_model.checkpoint.files import read, refuse_other, save
 from apisr_model.checkpoint.placement import Precision, devices, find_device, find_dtype
 from apisr_model.errors import DeviceError, WeightsError
 from apisr_model.network import ChannelOrder, Network
@@ -51,6 +51,7 @@ def load(
     if path.suffix.lower() == ".onnx":
         if precision not in ("auto", "fp32"):
             raise DeviceError(f"{path}: an ONNX file computes in the precision it was written in, not in {precision}")
+        refuse_other(path)
         network = open_onnx(path, device)
         published, trained = network.channel_order, network.trained_order
     else:

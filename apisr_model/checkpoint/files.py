@@ -82,6 +82,21 @@ def read(path: Path) -> tuple[State, Mapping[str, str]]:
     return _state(content, path), metadata
 
 
+def refuse_other(path: Path) -> None:
+    """See that a file named as ONNX, which says little about itself, is none of the things that one meets in its place.
+
+    Raises:
+        WeightsError: it is absent, or something else; the message says what.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if known := _known(head):
+        raise WeightsError(f"{path}: {known}")
+
+
 def save(path: Path, source: nn.Module | State, /, architecture: str, config: Config, **metadata: Any) -> None:
     """Write `source` as safetensors with what is needed to build it again; `path` is whole at every moment.
 
@@ -155,6 +170,17 @@ def _read_safetensors(path: Path, head: bytes) -> tuple[State, Mapping[str, str]
 
 def _what(path: Path, head: bytes) -> str:
     """What a file is that holds no weights we read."""
+    if known := _known(head):
+        return known
+    if re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x3a\x42]", head):
+        return f"is an ONNX file: rename it to {path.stem}.onnx"
+    if head.startswith((b"\x80", b"(")):
+        return "is a Python pickle that torch did not write; such a file could run anything and is not opened"
+    return f"is neither PyTorch's nor safetensors: {_size(path)}, starting with {head[:12]!r}"
+
+
+def _known(head: bytes) -> str | None:
+    """What a file is that is nobody's weights, where its beginning tells."""
     if not head:
         return "is empty"
     for start, kind in _OTHERS:
@@ -162,11 +188,7 @@ def _what(path: Path, head: bytes) -> str:
             return f"is {kind}"
     if re.match(rb"\s*<(!doctype|html|\?xml|head|!--)", head.removeprefix(b"\xef\xbb\xbf"), re.IGNORECASE):
         return "is a web page, not weights: open its address in a browser and download what it points to"
-    if re.match(rb"\x08[\x01-\x20][\x12\x1a\x22\x3a\x42]", head):
-        return f"is an ONNX file: rename it to {path.stem}.onnx"
-    if head.startswith((b"\x80", b"(")):
-        return "is a Python pickle that torch did not write; such a file could run anything and is not opened"
-    return f"is neither PyTorch's nor safetensors: {_size(path)}, starting with {head[:12]!r}"
+    return None
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:

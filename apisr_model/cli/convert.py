@@ -11,6 +11,7 @@ def convert(
     out: Annotated[Path, typer.Argument(help="What to write: its suffix decides.", metavar="OUT.safetensors|OUT.onnx")],
     half: Annotated[bool, typer.Option("--half", help="Store numbers in 16 bits.")] = False,
     opset: Annotated[int | None, typer.Option(help="ONNX operator set; default: 18.", min=14, max=20)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write weights as safetensors or ONNX, and compare the result with the original."""
     from shlex import quote
@@ -22,7 +23,7 @@ def convert(
     with Bars() as bars:
         resolve(weights, progress=bars.follow(weights, "bytes"))
     ERR.print("converting, then comparing ...")
-    done = command.convert(weights, out, half=half, opset=opset)
+    done = command.convert(weights, out, half=half, opset=opset, force=force)
     size = f"{done.path.stat().st_size / 1e6:.1f} MB"
     OUT.print(f"largest difference from the original's output: {done.difference:.1g} of 1", markup=False)
     if done.licence:

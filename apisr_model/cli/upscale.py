@@ -167,6 +167,7 @@ def upscale(
         force=force,
     )
     _check_quality(plan, quality)
+    lost: tuple[str, ...]
     written: list[Job] = []
     damaged: list[Job] = []
     failed: list[Exception] = list(plan.failed)

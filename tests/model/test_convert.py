@@ -111,7 +111,7 @@ def test_a_result_that_differs_is_not_kept(weights: Path, tmp_path: Path, monkey
     (tmp_path / "x.safetensors").write_bytes(b"from an earlier day")
     monkeypatch.setattr(convert, "_LARGEST_DIFFERENCE", -1.0)
     with pytest.raises(WeightsError, match="was not kept"):
-        convert.convert(weights, tmp_path / "x.safetensors")
+        convert.convert(weights, tmp_path / "x.safetensors", force=True)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"from an earlier day"]
 
 
@@ -183,3 +183,18 @@ def test_every_architecture_becomes_onnx(tmp_path: Path, name: str, config: dict
 def test_onnx_in_half_precision(weights: Path, tmp_path: Path, exported: Path) -> None:
     done = convert.convert(weights, tmp_path / "half.onnx", half=True)
     assert 1e-6 < done.difference < 1 / 64
+
+
+def test_a_file_that_is_there_is_overwritten_only_when_asked(weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.safetensors"
+    out.write_text("mine")
+    with pytest.raises(UsageError, match=r"x\.safetensors is there already: .* --force"):
+        convert.convert(weights, out)
+    assert out.read_text() == "mine"
+    assert convert.convert(weights, out, force=True).difference == 0
+
+
+def test_where_nothing_can_be_written_is_told_before_any_work(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is no folder"):
+        convert.convert(weights, tmp_path / "file" / "x.safetensors")

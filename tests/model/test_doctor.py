@@ -106,3 +106,11 @@ def test_a_card_is_told_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     found = {check.name: check for check in doctor._torch()}
     assert found["cuda:0"].found == "RTX, 24.0 GiB, bf16"
+
+
+def test_a_cache_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APISR_CACHE", "x" * 300)  # longer than a file system takes, which not even root can read
+    checks = {check.name: check for check in examine()}
+    assert not checks["disk"].is_ok
+    assert "cannot be read: File name too long" in checks["disk"].found
+    assert not checks["weights"].is_ok

@@ -9,6 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
+from apisr_model import checkpoint
 from apisr_model.errors import DeviceError, MissingExtraError, WeightsError
 from apisr_model.onnx_file import open_onnx
 from tests.filled import uniform
@@ -133,3 +134,15 @@ def test_without_the_runtime_the_install_command_is_told(tmp_path: Path, monkeyp
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'apisr\[onnx\]'"):
         open_onnx(tmp_path / "x.onnx")
+
+
+def test_a_web_page_named_onnx_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    for content, said in (
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"", "is empty"),
+        (b"\x89PNG", "a PNG picture"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match=rf"x\.onnx: .*{said}"):
+            checkpoint.load(path)

@@ -171,3 +171,9 @@ class TestWithoutAName:
     @pytest.fixture
     def nothing_packaged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(weights, "packaged", dict)
+
+
+def test_what_is_taken_without_a_name_has_its_sum_looked_at_too(cache: Path) -> None:
+    put(cache, weights.ENTRIES["realesr-animevideov3"].file, b"something else")
+    with pytest.raises(FetchError, match=r"has SHA-256 .*, expected"):
+        weights.resolve(None)

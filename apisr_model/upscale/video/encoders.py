@@ -35,6 +35,7 @@ _DEFAULTS: dict[str, dict[str, str]] = {
 _HARDWARE_DEFAULTS = {"nvenc": {"preset": "p5", "tune": "hq", "rc": "vbr", "b": "0"}, "amf": {"rc": "cqp"}}
 _HARDWARE_QUALITY = 19
 _HARDWARE = ("nvenc", "qsv", "amf", "videotoolbox", "vaapi", "mf", "v4l2m2m", "vulkan", "rkmpp")
+_WORST_CRF, _UNBOUNDED = 51, 1000  # x264 and x265 tell libav of no bound, and take what is beyond it for it
 _LAMBDA_PER_QSCALE = 118  # FF_QP2LAMBDA
 _LOSSY, _LOSSLESS = 2, 4  # AV_CODEC_PROP_*
 # How libav and the encoders begin what they say of an option; of those inside x264-params and its like they only warn.
@@ -269,8 +270,18 @@ def _with_defaults(codec: av.Codec, crf: int | None, options: Mapping[str, str])
 
 
 def _quality(codec: av.Codec, kind: str, crf: int) -> dict[str, str]:
-    """What a quality of x264's scale (0 to 51, lower is better) is called by this encoder."""
-    private = {option.name for option in av.CodecContext.create(codec.name, "w").supported_options.private}
+    """What a quality of x264's scale (0 to 51, lower is better) is called by this encoder.
+
+    Raises:
+        UsageError: it is beyond the encoder's scale, or there is none.
+    """
+    private = {option.name: option for option in av.CodecContext.create(codec.name, "w").supported_options.private}
+    if codec.properties & (_LOSSY | _LOSSLESS) == _LOSSLESS and "crf" not in private:
+        raise UsageError(f"encoder {codec.name} is lossless: it has no quality to set; leave --crf out")
+    stated = private["crf"].max if "crf" in private else None
+    worst = int(stated) if stated is not None and stated < _UNBOUNDED else _WORST_CRF
+    if crf > worst:
+        raise UsageError(f"encoder {codec.name}: --crf {crf} is beyond its scale, 0 to {worst}; lower is better")
     if "crf" in private:
         return {"crf": str(crf), **({"b": "0"} if codec.name.startswith("libvpx") else {})}
     if kind == "nvenc":
@@ -279,8 +290,6 @@ def _quality(codec: av.Codec, kind: str, crf: int) -> dict[str, str]:
         return {"global_quality": str(crf)}
     if kind == "amf":
         return {key: str(crf) for key in ("qp_i", "qp_p", "qp_b") if key in private}
-    if codec.properties & (_LOSSY | _LOSSLESS) == _LOSSLESS:
-        raise UsageError(f"encoder {codec.name} is lossless: it has no quality to set; leave --crf out")
     # VideoToolbox counts 1 to 100, higher is better; the rest take MPEG's quantiser.
-    scale = max(1, round(100 * (1 - crf / 51))) if kind == "videotoolbox" else crf
+    scale = max(1, round(100 * (1 - crf / _WORST_CRF))) if kind == "videotoolbox" else crf
     return {"flags": "+qscale", "global_quality": str(scale * _LAMBDA_PER_QSCALE)}

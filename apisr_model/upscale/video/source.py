@@ -122,6 +122,7 @@ class Source:
         self._damage = Damage()
         self._opening_warnings = self._warn_of_what_is_lost()
         self._runs: list[Generator[SourceFrame]] = []
+        self._refuse_empty_end()
 
     def __enter__(self) -> Self:
         return self
@@ -208,6 +209,18 @@ class Source:
         if whole_s is not None and start_s >= whole_s:
             raise UsageError(f"{self.path}: nothing starts at {start_s:g} s; the video lasts {whole_s:.1f} s")
         return start_s, float("inf") if duration_s is None else start_s + duration_s
+
+    def _refuse_empty_end(self) -> None:
+        """See that a part that starts near the end, where the last frame is still shown, has a frame of its own."""
+        whole_s = self.info.duration_s
+        if not self._start_s or whole_s is None or self._start_s < whole_s - _CUT_SHORT_S:
+            return
+        with closing(self.frames()) as frames:
+            if next(frames, None) is None:
+                raise UsageError(
+                    f"{self.path}: no frame begins at {self._start_s:g} s or later; the last one is shown until "
+                    f"{whole_s:.2f} s"
+                )
 
     def _warn_of_what_is_lost(self) -> list[str]:
         told = []

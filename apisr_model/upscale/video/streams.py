@@ -73,7 +73,7 @@ def plan(source: Path, video_index: int, target: Path, encoder: Encoder, *, drop
             f"{target}: {target.suffix} cannot hold {encoder.codec} video; write .mkv or choose another --codec"
         )
     with open_source(source) as opened:
-        _refuse_unknown(opened, drop)
+        _refuse_to_drop(opened, drop, video_index)
         copied = [
             stream
             for stream in opened.streams
@@ -162,11 +162,14 @@ def _is_dropped(stream: Stream, drop: Collection[str]) -> bool:
     return str(stream.index) in drop or stream.type in drop
 
 
-def _refuse_unknown(source: InputContainer, drop: Collection[str]) -> None:
-    known = [*(str(stream.index) for stream in source.streams), *KINDS]
+def _refuse_to_drop(source: InputContainer, drop: Collection[str], video_index: int) -> None:
+    known = [str(stream.index) for stream in source.streams if stream.index != video_index]
     for name in drop:
-        if name not in known:
-            raise UsageError(f"{source.name}: there is no stream '{name}' to leave out; known: {', '.join(known)}")
+        if name == str(video_index):
+            raise UsageError(f"{source.name}: stream {name} is the video that is upscaled; it cannot be left out")
+        if name not in (*known, *KINDS):
+            listed = ", ".join((*known, *KINDS))
+            raise UsageError(f"{source.name}: there is no stream '{name}' to leave out; known: {listed}")
 
 
 def _is_chapter_track(source: InputContainer, stream: Stream) -> bool:

@@ -95,3 +95,10 @@ def test_encoders_say_nothing_on_the_terminal():
     environment = {key: value for key, value in os.environ.items() if key != "SVT_LOG"}
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment)
     assert (told.stdout, told.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize(("codec", "worst"), [("h264", 51), ("hevc", 51), ("av1", 63), ("mpeg4", 51)])
+def test_a_quality_beyond_the_encoders_scale_is_refused(codec: str, worst: int) -> None:
+    resolve(Encoding(codec, crf=worst), bits=8, size=(64, 48), frame_rate=Fraction(24))
+    with pytest.raises(UsageError, match=rf"--crf {worst + 1} is beyond its scale, 0 to {worst}"):
+        resolve(Encoding(codec, crf=worst + 1), bits=8, size=(64, 48), frame_rate=Fraction(24))

@@ -150,6 +150,8 @@ def test_a_part_of_a_file_without_an_index_is_exact_too(tmp_path, long_clip):
 def test_a_part_that_holds_nothing_is_refused(long_clip):
     with pytest.raises(UsageError, match=r"long\.mkv: nothing starts at 60 s; the video lasts 10\.0 s"):
         Source(long_clip, start_s=60)
+    with pytest.raises(UsageError, match=r"no frame begins at 9\.97 s or later; the last one is shown until 10\.00 s"):
+        Source(long_clip, start_s=9.97)
     with pytest.raises(UsageError, match="longer than 0 s"):
         Source(long_clip, duration_s=0)
 

@@ -64,8 +64,10 @@ def test_streams_that_the_user_leaves_out_do_not_stop_the_job(rich, tmp_path, dr
 
 
 def test_an_unknown_stream_to_leave_out_is_an_error(rich, tmp_path):
-    with pytest.raises(UsageError, match="no stream '9' to leave out; known: 0, 1, 2"):
+    with pytest.raises(UsageError, match="no stream '9' to leave out; known: 1, 2"):
         upscaled(rich, tmp_path / "out.mkv", drop=["9"])
+    with pytest.raises(UsageError, match="stream 0 is the video that is upscaled"):
+        upscaled(rich, tmp_path / "out.mkv", drop=["0"])
 
 
 @pytest.mark.parametrize(
