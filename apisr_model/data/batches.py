@@ -87,13 +87,18 @@ def batches(
         yield stacked.pin_memory() if pin else stacked
 
 
+def lanes(batch: int) -> int:
+    """Frames under way at a time: that many numbers on is the next of a lane. `batch` as in `place`."""
+    return _STEPS_APART * batch
+
+
 def place(sample: int, batch: int, crops: int) -> Place:
     """Where sample number `sample` is found; `batch` is that of all processes together."""
     step, along = divmod(sample, batch)
     visit, turn = divmod(step, _STEPS_APART)
     lane = turn * batch + along
     nth, crop = divmod(visit + along % crops, crops)
-    return Place(sample, nth * _STEPS_APART * batch + lane, crop)
+    return Place(sample, nth * lanes(batch) + lane, crop)
 
 
 def share(samples: range, batch: int, crops: int, rank: int = 0, world: int = 1) -> Iterator[Place]:

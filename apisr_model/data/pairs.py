@@ -38,9 +38,11 @@ class Window:
     """Of the frame."""
     name: str
     """The manifest's, of the picture."""
+    zoom: float
+    """What the picture was enlarged by before all else; 1 leaves it as it is."""
     top: int
     left: int
-    """Where it begins in the picture, px."""
+    """Where it begins in the enlarged picture, px."""
     high_res: Rgb
     """The raw picture there, uint8 (h, w, 3): what is degraded. Sides are multiples of the scale."""
     target: Rgb
@@ -89,6 +91,9 @@ class Pairs(Dataset[tuple[Pair, ...]]):
     `window_px` all windows have that side: the first crop lies anywhere in the picture, the others in its window. A row
     with a real low resolution is not degraded, and its crops lie on whole pixels of it.
 
+    Half of the frames are cut from their picture enlarged by a factor drawn evenly from 1 to `zoom`, and are soft: a
+    network that sees only sharp ones sharpens whatever it is given. Real pairs are not, and at 1 none is.
+
     Raises:
         ConfigError: `crop_px` or `window_px` is no multiple of the scale, or the window is smaller than the crop.
     """
@@ -106,6 +111,7 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         crops: int = 1,
         context_px: int = 0,
         window_px: int | None = None,
+        zoom: float = 1.0,
     ) -> None:
         scale = degradation.scale
         if crop_px % scale or (window_px is not None and (window_px % scale or window_px < crop_px)):
@@ -120,6 +126,7 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         self._augment = augment
         self._context_px = context_px
         self._window_px = window_px
+        self._zoom = zoom
         self._pictures = Pictures(self._rows, target, scale, seed, cache)
 
     def __getitem__(self, number: int) -> tuple[Pair, ...]:
@@ -145,13 +152,14 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         picture = self._pictures[row]
         rng = np.random.default_rng([_SAMPLE, self._seed, number])
         scale, is_real = self._degradation.scale, picture.low_res is not None
+        zoom = 1.0 if is_real or self._zoom == 1 or rng.random() < 0.5 else float(rng.uniform(1, self._zoom))
         spans, places = [], []
         for extent in picture.high_res.shape[:2]:
-            start, stop, corners = self._along(extent, is_real, rng)
+            start, stop, corners = self._along(int(extent * zoom), is_real, rng)
             spans.append(slice(start, stop))
             places.append(corners)
         least_px = max(self._crop_px, self._window_px or 0)
-        high_res = _at_least(picture.high_res, least_px)[*spans]
+        high_res = _part(picture.high_res, spans, zoom, least_px)
         is_raw = picture.target is picture.high_res
         low_res = None
         if picture.low_res is not None:
@@ -160,10 +168,11 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         return Window(
             number=number,
             name=self._rows[row].name,
+            zoom=zoom,
             top=spans[0].start,
             left=spans[1].start,
             high_res=high_res,
-            target=high_res if is_raw else _at_least(picture.target, least_px)[*spans],
+            target=high_res if is_raw else _part(picture.target, spans, zoom, least_px),
             gamma=picture.gamma,
             drawn=None if is_real else self._degradation.draw(rng),
             low_res=low_res,
@@ -241,6 +250,18 @@ def _pair(low_res: NDArray[np.float32], high_res: Rgb, target: Rgb | None, name:
 @lru_cache(maxsize=2)
 def _order(seed: int, round_: int, rows: int) -> NDArray[np.int64]:
     return np.random.default_rng([_ORDER, seed, round_]).permutation(rows)
+
+
+def _part(rgb: Rgb, spans: Sequence[slice], zoom: float, least_px: int) -> Rgb:
+    """The rows and columns `spans` of the picture enlarged by `zoom`, and reflected to `least_px` where it is smaller."""
+    if zoom == 1:
+        return _at_least(rgb, least_px)[*spans]
+    height, width = (span.stop - span.start for span in spans)
+    top, left = ((span.start + 0.5) / zoom - 0.5 for span in spans)  # where the first pixel's centre was
+    backwards = np.array([[1 / zoom, 0, left], [0, 1 / zoom, top]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    enlarged = cv2.warpAffine(rgb, backwards, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return enlarged.astype(np.uint8, copy=False)
 
 
 def _at_least(rgb: Rgb, side: int) -> Rgb:

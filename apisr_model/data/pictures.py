@@ -1,7 +1,5 @@
 """The pictures of a manifest as a worker holds them: decoded, with their targets, as many as its memory allows."""
 
-import hashlib
-import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from apisr_data.errors import ImageError
-from apisr_data.images import Rgb, encode_png, pixels_sha256, read, write_bytes
+from apisr_data.images import Rgb, pixels_sha256, read
 from apisr_model import targets
+from apisr_model.data.kept_targets import KeptTargets
 from apisr_model.data.manifest import Row, read_low_res
 from apisr_model.targets import TargetConfig
-
-log = logging.getLogger(__name__)
 
 _HELD_BYTES = 256 * 2**20
 """Of decoded pictures that each worker holds: 97 of 720p, half of that with their targets."""
@@ -43,19 +40,14 @@ class Picture:
 
 
 class Pictures:
-    """Rows' pictures by number. A target depends on the picture's pixels, the settings and the seed alone.
-
-    Making a target of 720p takes 150 ms of a core, reading it back 17 ms: where there is a folder `kept` it is made
-    once. Processes that share the folder may write the same file at once; a damaged one is made anew; when the folder
-    cannot be written, a warning says so once, and nothing more is kept.
-    """
+    """Rows' pictures by number. A target depends on the picture's pixels, the settings and the seed alone."""
 
     def __init__(self, rows: Sequence[Row], config: TargetConfig, scale: int, seed: int, kept: Path | None) -> None:
         self._rows = tuple(rows)
         self._config = config
         self._scale = scale
         self._seed = seed
-        self._kept = kept
+        self._kept = KeptTargets(kept)
         self._held: OrderedDict[int, Picture] = OrderedDict()
         self._held_bytes = 0
 
@@ -86,24 +78,5 @@ class Pictures:
             return Picture(high_res, high_res, low_res, None)
         pixels = pixels_sha256(high_res)
         gamma = targets.draw(self._config, np.random.default_rng([_TARGET, self._seed, int(pixels[:16], 16)]))
-        return Picture(high_res, self._target(high_res, pixels, gamma), low_res, gamma)
-
-    def _target(self, high_res: Rgb, pixels: str, gamma: float | None) -> Rgb:
-        kind = self._config.kind
-        if self._kept is None:
-            return targets.make(high_res, kind, gamma)
-        name = hashlib.sha256(f"{pixels} {kind} {gamma} {targets.METHOD}".encode()).hexdigest()[:32]
-        path = self._kept / name[:2] / f"{name}.png"
-        try:
-            target = read(path)
-            if target.shape == high_res.shape:
-                return target
-        except ImageError:
-            pass  # not there yet, or damaged
-        target = targets.make(high_res, kind, gamma)
-        try:
-            write_bytes(encode_png(target), path)
-        except OSError as error:
-            log.warning("targets are no longer kept in %s, and made again each time: %s", self._kept, error)
-            self._kept = None
-        return target
+        target = self._kept.make(high_res, pixels, self._config.kind, gamma)
+        return Picture(high_res, target, low_res, gamma)

@@ -22,10 +22,12 @@ class SampleRecord(Settings):
     """The kind of target, made of the whole picture."""
     gamma: float | None
     """What was drawn for it."""
+    zoom: float = 1.0
+    """What the picture was enlarged by before all else."""
     window: tuple[int, int, int, int]
-    """What was degraded: top, left, height and width, px of the picture."""
+    """What was degraded: top, left, height and width, px of the enlarged picture."""
     corner: tuple[int, int]
-    """Of the crop: top and left, px of the picture."""
+    """Of the crop: top and left, px of the enlarged picture."""
     crop_px: int
     turn: tuple[bool, bool, bool]
     """Of the crop: rows reversed, columns reversed, then transposed."""
@@ -36,10 +38,11 @@ class SampleRecord(Settings):
         top, left, height, width = self.window
         turns = ("rows reversed", "columns reversed", "transposed")
         turned = ", ".join(name for name, is_done in zip(turns, self.turn, strict=True) if is_done) or "not turned"
+        enlarged = "" if self.zoom == 1 else f", enlarged by {self.zoom:.3f}"
         weight = "" if self.gamma is None else f", gamma {self.gamma:.5f}"
         return "\n".join(
             [
-                f"sample {self.sample}: {self.image}, frame {self.frame}, crop {self.crop}",
+                f"sample {self.sample}: {self.image}, frame {self.frame}, crop {self.crop}{enlarged}",
                 f"{self.crop_px} px from left {self.corner[1]}, top {self.corner[0]}; {turned}",
                 f"in a window of {width}x{height} px from left {left}, top {top}",
                 f"target {self.target}{weight}",
@@ -64,6 +67,7 @@ def look_up(pairs: Pairs, sample: int, batch: int) -> tuple[SampleRecord, Pair]:
         crop=here.crop,
         target=pairs.target.kind,
         gamma=window.gamma,
+        zoom=window.zoom,
         window=(window.top, window.left, height, width),
         corner=(window.top + top, window.left + left),
         crop_px=window.crop_px,

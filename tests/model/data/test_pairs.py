@@ -171,3 +171,23 @@ def test_a_pair_between_processes_stays_itself_and_takes_no_shared_memory(tmp_pa
         assert torch.equal(again.target, pair.target)
         assert torch.equal(again.low_res, pair.low_res)
         assert (again.target is again.high_res) == (target.kind == "raw")
+
+
+def test_an_enlarged_picture_is_sampled_where_its_pixels_come_to_lie(tmp_path: Path) -> None:
+    def waves(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return 128 + 50 * np.sin(x / 7) + 50 * np.cos(y / 6)
+
+    levels = np.rint(waves(*np.mgrid[:48, :64])).astype(np.uint8)
+    pairs = pairs_of(write_manifest(tmp_path, {"a.png": levels[..., None].repeat(3, 2)}), context_px=8, zoom=3.0)
+    windows = [pairs.window(number) for number in range(40)]
+    for window in windows:
+        y, x = (
+            (np.arange(n) + start + 0.5) / window.zoom - 0.5
+            for n, start in zip(window.high_res.shape, (window.top, window.left), strict=False)
+        )
+        expected = waves(y[:, None], x[None])
+        inside = (y >= 2)[:, None] & (y < 45)[:, None] & (x >= 2) & (x < 61)  # what cubic sees is no reflection there
+        assert np.abs(window.high_res[..., 0] - expected)[inside].max() < 2.5
+    zooms = [window.zoom for window in windows]
+    assert 10 < zooms.count(1.0) < 30
+    assert 2.5 < max(zooms) <= 3.0

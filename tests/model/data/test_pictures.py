@@ -7,7 +7,7 @@ import torch
 
 from apisr_data.images import read
 from apisr_model import lines, targets
-from apisr_model.data import pictures, read_manifest
+from apisr_model.data import kept_targets, pictures, read_manifest
 from apisr_model.targets import TargetConfig
 from tests.model.data.small_pairs import AREA, pairs_of
 from tests.model.manifests import four_pictures, picture, write_manifest
@@ -50,22 +50,25 @@ def test_gamma_depends_on_the_seed_and_the_pixels_and_not_on_the_name(tmp_path: 
 def test_a_target_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest, kept = four_pictures(tmp_path), tmp_path / "kept"
     first = [pairs_of(manifest, target=PSEUDO, cache=kept)[number][0].target for number in range(3)]
-    assert len(list(kept.rglob("*.png"))) == 3
+    assert len(list(kept.rglob("*.npz"))) == 3
     assert not [path for path in kept.rglob("*") if path.name.startswith(".")]
     monkeypatch.setattr(targets, "make", None)
     again = [pairs_of(manifest, target=PSEUDO, cache=kept)[number][0].target for number in range(3)]
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("damage", [b"", b"no picture", None])
-def test_a_damaged_target_is_made_anew(tmp_path: Path, damage: bytes | None) -> None:
-    manifest, kept = four_pictures(tmp_path), tmp_path / "kept"
-    first = pairs_of(manifest, target=PSEUDO, cache=kept)[0][0].target
-    [path] = kept.rglob("*.png")
-    good = path.read_bytes()
-    path.write_bytes(good[: len(good) // 2] if damage is None else damage)
-    assert torch.equal(pairs_of(manifest, target=PSEUDO, cache=kept)[0][0].target, first)
-    assert path.read_bytes() == good
+def test_a_target_with_any_bit_wrong_or_cut_short_is_made_anew(tmp_path: Path) -> None:
+    drawing = picture(3, (33, 21))
+    keep = kept_targets.KeptTargets(tmp_path)
+    good = keep.make(drawing, "x", "pseudo_gt", 0.97)
+    [path] = tmp_path.rglob("*.npz")
+    content = path.read_bytes()
+    flipped = [
+        content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :] for at in range(0, len(content), 7)
+    ]
+    for damaged in (b"", b"no file of ours", content[: len(content) // 2], *flipped):
+        path.write_bytes(damaged)
+        np.testing.assert_array_equal(keep.make(drawing, "x", "pseudo_gt", 0.97), good)
 
 
 def test_another_seed_gamma_or_kind_is_kept_apart(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_another_seed_gamma_or_kind_is_kept_apart(tmp_path: Path) -> None:
     for target in others:
         pairs_of(manifest, target=target, cache=kept)[0]
     pairs_of(manifest, target=PSEUDO, cache=kept, seed=8, augment=False)
-    assert len(list(kept.rglob("*.png"))) == 3
+    assert len(list(kept.rglob("*.npz"))) == 3
 
 
 def test_a_full_disk_is_told_once_and_training_goes_on(
@@ -83,7 +86,7 @@ def test_a_full_disk_is_told_once_and_training_goes_on(
     def full(_data: bytes, _path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pictures, "write_bytes", full)
+    monkeypatch.setattr(kept_targets, "write_bytes", full)
     pairs = pairs_of(four_pictures(tmp_path), target=PSEUDO, cache=tmp_path / "kept")
     with caplog.at_level(logging.WARNING):
         found = [pairs[number][0] for number in range(3)]
