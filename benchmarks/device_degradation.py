@@ -4,7 +4,7 @@
 
 Windows of 384 px (a crop of 256 px with 64 px around it) of the sample clip, 4x, the paper's settings; both ways get
 the same draws. Milliseconds a sample: CPU time where the device is the CPU, which other programs do not spoil; else
-wall time. Codecs stay on the CPU in both ways: what they take is the bound of what any device can give, and is printed too.
+wall time. Codecs stay on the CPU in both ways: what they take bounds what any device can give, and is printed too.
 --lines measures the pseudo ground truth of whole frames instead.
 """
 
