@@ -149,6 +149,7 @@ def _show_sample(manifest: Path, output: Path | None, settings: "TrainRecipe", s
         crop_px=settings.data.crop_px,
         crops=settings.data.crops,
         context_px=settings.data.context_px,
+        zoom=settings.data.zoom,
         target=settings.target,
         seed=settings.train.seed,
     )

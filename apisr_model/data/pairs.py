@@ -253,7 +253,7 @@ def _order(seed: int, round_: int, rows: int) -> NDArray[np.int64]:
 
 
 def _part(rgb: Rgb, spans: Sequence[slice], zoom: float, least_px: int) -> Rgb:
-    """The rows and columns `spans` of the picture enlarged by `zoom`, and reflected to `least_px` where it is smaller."""
+    """Rows and columns `spans` of the picture enlarged by `zoom`; reflected to `least_px` where it is smaller."""
     if zoom == 1:
         return _at_least(rgb, least_px)[*spans]
     height, width = (span.stop - span.start for span in spans)

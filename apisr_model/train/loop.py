@@ -117,6 +117,7 @@ def train(
         crop_px=recipe.data.crop_px,
         crops=recipe.data.crops,
         context_px=recipe.data.context_px,
+        zoom=recipe.data.zoom,
         target=recipe.target,
         cache=run / TARGETS,
         seed=settings.seed,

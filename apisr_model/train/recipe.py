@@ -37,6 +37,8 @@ class DataSettings(Settings):
     """Pairs that are cut from each frame that is degraded; they reach different batches."""
     context_px: int = Field(default=64, ge=0)
     """What is degraded around them, as far as the picture goes: codecs predict a place from what surrounds it."""
+    zoom: float = Field(default=1.0, ge=1, le=8)
+    """Half of the pictures are enlarged by up to it before crops are cut: a network learns of soft ones too."""
     degrade_on: Literal["cpu", "device"] = "cpu"
     """Where blur, noise and resize run; codecs run on the CPU in either case."""
 

@@ -94,6 +94,7 @@ def test_a_sample_of_training_is_shown_as_training_sees_it(tmp_path: Path) -> No
         Degradation(recipe.degradation, recipe.network.scale),
         crop_px=16,
         seed=5,
+        zoom=recipe.data.zoom,
         target=TargetConfig(),
     )
     [batch] = batches(pairs, range(16, 32), recipe.train.batch)
