@@ -76,7 +76,7 @@ class Handlers:
         """Outputs: status, player, download."""
 
         def work(source: Path, report: Report) -> Upscaled:
-            check_video(source, self.limits, start_s, duration_s)
+            check_video(source, self.limits, start_s or None, duration_s or None)
             options = Options(
                 finish=_finish(scale, strength, match_colour),
                 tile=_tile(tile),
