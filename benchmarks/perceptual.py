@@ -86,7 +86,13 @@ def kept_bytes(loss: Loss, output: Tensor, target: Tensor) -> int:
 
 
 def theirs(checkout: Path, vgg: Vgg19, resnet: ResNet50) -> Loss:
-    """The authors' two losses with their weights and layers, on these networks."""
+    """The authors' two losses together."""
+    first, second = their_modules(checkout, vgg, resnet)
+    return lambda output, target: first(output, target) + second(output, target)
+
+
+def their_modules(checkout: Path, vgg: Vgg19, resnet: ResNet50) -> tuple[nn.Module, nn.Module]:
+    """The authors' losses of photographs and of drawings with their weights and layers, on these networks."""
     layers: list[nn.Module] = []
     for name, conv in zip(vgg19.LAYERS, vgg.features.values(), strict=True):
         if name.endswith("_1") and layers:
@@ -111,7 +117,7 @@ def theirs(checkout: Path, vgg: Vgg19, resnet: ResNet50) -> Loss:
     config = PerceptualConfig()
     first = photographs.PerceptualLoss(config.vgg_layers, "vgg19", perceptual_weight=config.vgg_weight)
     second = drawings.Anime_PerceptualLoss(config.resnet_layers, perceptual_weight=config.resnet_weight)
-    return lambda output, target: first(output, target) + second(output, target)
+    return first, second
 
 
 def _stay(module: nn.Module) -> nn.Module:
