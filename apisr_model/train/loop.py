@@ -17,11 +17,10 @@ from accelerate import Accelerator
 from apisr_data.errors import ConfigError
 from apisr_model import architectures, checkpoint
 from apisr_model.architectures import State
-from apisr_model.data import Manifest, Pairs, batches
-from apisr_model.degrade import Degradation
+from apisr_model.data import Manifest
 from apisr_model.losses import discriminator
+from apisr_model.train import feed, objective, state
 from apisr_model.train import learner as learners
-from apisr_model.train import objective, state
 from apisr_model.train.board import Board
 from apisr_model.train.recipe import TrainRecipe
 from apisr_model.train.schedule import fraction, learning_rate
@@ -97,7 +96,6 @@ def train(
     own = {**network.config, "scale": network.scale}
     config = architectures.configure(network.architecture, variant=network.variant, **own)
     _check(recipe, manifest, network.scale * architecture.multiple_of(config), team.num_processes)
-    share = settings.batch // team.num_processes
     dtype = checkpoint.find_dtype(settings.precision, str(place))
 
     torch.manual_seed(settings.seed)
@@ -111,20 +109,16 @@ def train(
     with team.main_process_first():  # the first fetches what is not there
         losses = objective.load(recipe.losses, place)
     step = Step(learner, losses, recipe, team, place, dtype)
-    pairs = Pairs(
-        manifest.train,
-        Degradation(recipe.degradation, network.scale),
-        crop_px=recipe.data.crop_px,
-        crops=recipe.data.crops,
-        context_px=recipe.data.context_px,
-        zoom=recipe.data.zoom,
-        target=recipe.target,
-        cache=run / TARGETS,
-        seed=settings.seed,
+    source = feed.batches(
+        manifest,
+        recipe,
+        run / TARGETS,
+        step=learner.step,
+        device=place,
+        workers=workers,
+        rank=team.process_index,
+        world=team.num_processes,
     )
-    samples = range(learner.step * share, 2**62)
-    members = {"rank": team.process_index, "world": team.num_processes}
-    source = batches(pairs, samples, share, workers=workers, pin=place.type == "cuda", **members)
     held_out = HeldOut(manifest.val, recipe, place)
     validation: Validation | None = None
 

@@ -200,7 +200,7 @@ def test_a_run_with_a_discriminator_goes_on_bit_for_bit_too(tmp_path: Path) -> N
 
     def gan(iterations: int) -> TrainRecipe:
         return parse(
-            TrainRecipe, {**content, "train": {"iterations": iterations, "batch": 2, "schedule": "constant"}}, "test"
+            TrainRecipe, {**content, "train": {"iterations": iterations, "batch": 1, "schedule": "constant"}}, "test"
         )
 
     run(tmp_path, gan(3), "whole")
@@ -292,3 +292,19 @@ def test_a_colour_that_drifts_is_measured(tmp_path: Path) -> None:
     assert before is not None
     assert before.drift[2] > 2
     assert before.drift[2] > 10 * abs(before.drift[0])
+
+
+def test_a_run_whose_frames_a_device_degrades_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    degraded = {"first": {"codec": {"probability": 0.0}}, "compression": {"probability": 0.0}}
+    content = {
+        **TINY,
+        "degradation": degraded,
+        "data": {"crop_px": 16, "crops": 2, "context_px": 5, "degrade_on": "device"},
+    }
+    recipe = parse(TrainRecipe, {**content, "train": {"iterations": 6, "batch": 4}}, "test")
+    steps: list[int] = []
+    run(tmp_path, recipe, "whole")
+    run(tmp_path, recipe, "parts", on_progress=lambda now: steps.append(now.step), should_stop=lambda: len(steps) == 3)
+    assert run(tmp_path, recipe, "parts", resume=True).steps_now == 3
+    whole, parts = (state.read(tmp_path / name / state.FILE)["generator"] for name in ("whole", "parts"))
+    assert all(torch.equal(whole[key], tensor) for key, tensor in parts.items())

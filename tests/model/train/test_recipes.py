@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from apisr_data.config import load_recipe_as, override, recipe_names
-from apisr_model import architectures
+from apisr_model import architectures, checkpoint
+from apisr_model.data import read_manifest
 from apisr_model.degrade import DegradationConfig
 from apisr_model.losses.perceptual import PerceptualConfig
+from apisr_model.train.loop import train
 from apisr_model.train.recipe import TrainRecipe
+from tests.model.manifests import picture, write_manifest
 
 ABLATIONS = Path(__file__).parents[3] / "docs" / "ablations.md"
 
@@ -50,6 +53,24 @@ def test_the_second_stage_goes_on_with_the_firsts_network_and_pictures(scale: in
     pixel, gan = recipe(f"train_pixel_x{scale}"), recipe(f"train_gan_x{scale}")
     assert (pixel.network, pixel.degradation, pixel.target) == (gan.network, gan.degradation, gan.target)
     assert pixel.data == gan.data
+
+
+@pytest.mark.parametrize("name", recipe_names("train"))
+def test_every_recipe_takes_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut down, and a second stage without perceptual weights, as its comment tells those who have none."""
+    monkeypatch.setenv("APISR_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("APISR_OFFLINE", "1")
+    small = ["train.iterations=2", "train.batch=1", "train.checkpoint_every=1", "data.crops=2", "data.context_px=0"]
+    small += ["data.crop_px=96", "validation.crop_px=96", "validation.images=1"]
+    if recipe(name).losses.perceptual:
+        small.append("losses.perceptual.if_absent=drop")
+    pictures = {"a.png": picture(0, (140, 120)), "v.png": picture(1, (140, 120))}
+    manifest = read_manifest(write_manifest(tmp_path, pictures, val=("v.png",)))
+    result = train(tmp_path / "run", manifest, override(recipe(name), small))
+    assert (result.step, result.is_finished) == (2, True)
+    assert result.validation is not None
+    network = checkpoint.load(str(result.network))
+    assert (network.architecture, network.scale) == (recipe(name).network.architecture, recipe(name).network.scale)
 
 
 def ablations() -> list[tuple[str, str, list[str]]]:
