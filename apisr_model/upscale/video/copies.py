@@ -17,6 +17,7 @@ _INTERLEAVED_S = 60  # packets of one time lie closer together in any file
 _TEXT_SUBTITLE = 1 << 17  # AV_CODEC_PROP_TEXT_SUB
 _FAILURES = 100  # one after the other: then nothing more comes
 _HOLE_S = Fraction(1, 2)  # sound has no gaps of its own
+_FINEST_PARTS, _TICK_S = 1000, Fraction(1, 90_000)
 _EARLY_S = 2.0  # as of pictures: a track may end a little before its stated end
 
 
@@ -72,9 +73,8 @@ class Copies:
             if stream.index in self._recoded:
                 yield from self._recoded[stream.index].packets(packet)
                 continue
-            ticks = 0 if is_in_header(stream) else round(stretch.origin / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts - ticks
-            packet.dts = None if packet.dts is None else packet.dts - ticks
+            if not is_in_header(stream):
+                _move_back(packet, stretch.origin)
             if stretch.start is not None and stream.type == "subtitle" and packet.pts is not None and packet.pts < 0:
                 packet.duration = (packet.duration or 0) + packet.pts  # shown from before the part's start
                 packet.pts = packet.dts = 0
@@ -136,6 +136,18 @@ def due(packet: "av.Packet[Any]") -> Fraction:
     """When the packet is to be decoded, s."""
     ticks = packet.dts if packet.dts is not None else packet.pts
     return (ticks or 0) * Fraction(packet.time_base)
+
+
+def _move_back(packet: "av.Packet[Any]", origin: Fraction) -> None:
+    """Take `origin` from the packet's times, in finer units where its own are too coarse: of AVI's sound, 24 ms."""
+    parts = (origin / packet.time_base).denominator
+    if parts > _FINEST_PARTS:  # libav counts units in 32 bits; so fine, a tick more or less is nothing
+        parts = max(1, round(packet.time_base / _TICK_S))
+    packet.time_base /= parts
+    ticks = round(origin / packet.time_base)
+    packet.pts = None if packet.pts is None else packet.pts * parts - ticks
+    packet.dts = None if packet.dts is None else packet.dts * parts - ticks
+    packet.duration = (packet.duration or 0) * parts
 
 
 def _stated_end(stream: Stream) -> Fraction | None:

@@ -17,7 +17,7 @@ from apisr_model.upscale.video import matroska
 from apisr_model.upscale.video.copies import Copies, Stretch, due
 from apisr_model.upscale.video.encoders import Coded, Encoder
 from apisr_model.upscale.video.segments import Part
-from apisr_model.upscale.video.streams import MP4, Plan, add_copied, add_recoded, is_in_header, open_source
+from apisr_model.upscale.video.streams import MP4, Plan, add_copied, add_recoded, is_in_header, open_source, tags
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _add_video(out: OutputContainer, origin: Stream, encoder: Encoder, coded: Co
     if encoder.codec == "hevc" and out.format.name in MP4:
         stream.codec_context.codec_tag = "hvc1"  # Apple plays no other
     stream.disposition = origin.disposition
-    stream.metadata.update({k: v for k, v in origin.metadata.items() if not k.upper().startswith(_STATISTICS)})
+    stream.metadata.update({k: v for k, v in tags(origin).items() if not k.upper().startswith(_STATISTICS)})
     return stream
 
 

@@ -96,12 +96,13 @@ def write_preview(
 
 
 def _choose(source: Source, pairs: int) -> list[SourceFrame]:
-    """The best frame of each of `pairs` equal parts of the video, in order."""
+    """The best frame of each of `pairs` equal parts of the video, in order; none twice."""
     seconds = float(2 / (source.frame_rate or 24))
     runs = source.sample_frames(pairs * _CANDIDATES, seconds)
     parts = [runs[number * _CANDIDATES : (number + 1) * _CANDIDATES] for number in range(pairs)]
     candidates = [[run[-1] for run in part if run] for part in parts]
-    return [max(frames, key=_sharpness) for frames in candidates if frames]
+    chosen = [max(frames, key=_sharpness) for frames in candidates if frames]
+    return list({frame.pts: frame for frame in chosen}.values())  # a short video has fewer than there are parts
 
 
 def _sharpness(frame: SourceFrame) -> float:

@@ -224,8 +224,9 @@ class Source:
 
     def _warn_of_what_is_lost(self) -> list[str]:
         told = []
-        if any(component.is_alpha for component in av.VideoFormat(self.info.pixel_format).components):
-            told.append(f"its transparency ({self.info.pixel_format}) is not kept: every pixel becomes opaque")
+        has_alpha = any(component.is_alpha for component in av.VideoFormat(self.info.pixel_format).components)
+        if has_alpha or self._stream.has_alpha_apart:
+            told.append(f"its transparency ({self.info.codec}) is not kept: every pixel becomes opaque")
         if self.info.bit_depth > 10:
             told.append(f"its {self.info.bit_depth} bits a component become 10")
         return told

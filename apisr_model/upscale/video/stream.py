@@ -31,6 +31,7 @@ _EARLIER_S = (0.0, 5.0, 30.0)
 _MOST_THREADS = 8
 _DEFAULT_RATE = Fraction(25)
 _GAP_S = 1.0
+_MOST_EARLY = 16
 
 
 @dataclass
@@ -74,6 +75,7 @@ class DecodedStream:
         info: the stream, with the rotation of its first frame.
         frame_rate: frames per second, average; None where the file does not tell.
         has_times: its packets carry time stamps.
+        has_alpha_apart: its transparency (VP8, VP9) lies beside the pictures, where no decoder here looks.
         is_seekable: decoding may begin in the middle and give the same frames.
 
     Raises:
@@ -86,6 +88,7 @@ class DecodedStream:
             info = describe(path, container, stream)
             rate = stream.average_rate or stream.guessed_rate
             has_start = stream.start_time is not None
+            self.has_alpha_apart = stream.metadata.get("alpha_mode") == "1"
         self.info = info
         self.frame_rate = Fraction(rate) if rate else None
         self.has_times = has_start
@@ -100,6 +103,7 @@ class DecodedStream:
         self._shape = (picture.width, picture.height, picture.format.name)
         self.info = replace(
             info,
+            start_time=min(info.start_time, first.pts),
             rotation=clockwise(picture, path),
             width=picture.width,
             height=picture.height,
@@ -145,7 +149,8 @@ class DecodedStream:
         """As `frames`, wherever the seek leads; nothing where seeking fails."""
         vars(damage).update(vars(Damage()))
         previous: int | None = None
-        for picture in self._decode(from_s, damage, threads or min(_MOST_THREADS, os.cpu_count() or 1)):
+        decoded = self._decode(from_s, damage, threads or min(_MOST_THREADS, os.cpu_count() or 1))
+        for picture in self._counted_back(decoded) if "matroska" in self.info.container else decoded:
             damage.corrupt += picture.is_corrupt
             damage.has_captions |= "A53_CC" in picture.side_data
             has_before, previous = previous is not None, self._stamp(picture, previous, damage)
@@ -169,6 +174,22 @@ class DecodedStream:
             for packet in demux(container, stream):
                 yield from _decoded(stream, packet, damage)
             yield from _decoded(stream, None, damage)
+
+    def _counted_back(self, decoded: Generator[VideoFrame]) -> Generator[VideoFrame]:
+        """The pictures; time stamps before zero, which libav does not read from Matroska, counted back from the first.
+
+        Else these would take their places from there on, and all that follow would come late against the sound.
+        """
+        early = []
+        for picture in decoded:
+            early.append(picture)
+            if picture.pts is not None or len(early) == _MOST_EARLY:
+                break
+        if early and early[-1].pts is not None:
+            for number, picture in enumerate(reversed(early)):
+                picture.pts = early[-1].pts - number * self.frame_units
+        yield from early
+        yield from decoded
 
     def _stamp(self, picture: VideoFrame, previous: int | None, damage: Damage) -> int:
         """The picture's pts; where it is absent or not after the one before, what the frame rate expects."""

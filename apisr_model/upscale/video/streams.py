@@ -116,7 +116,7 @@ def add_recoded(out: OutputContainer, stream: AudioStream) -> AudioStream:
     assert isinstance(target, AudioStream)
     recoded_sound.set_up(target, stream)
     target.disposition = stream.disposition
-    target.metadata.update(stream.metadata)
+    target.metadata.update(tags(stream))
     return target
 
 
@@ -130,12 +130,20 @@ def add_copied(out: OutputContainer, source: InputContainer, stream: Stream) -> 
         name = stream.metadata.get("filename") or f"cover.{_picture_suffix(stream)}"
         mimetype = stream.metadata.get("mimetype") or f"image/{_picture_suffix(stream).replace('jpg', 'jpeg')}"
         added = out.add_attachment(name, mimetype, _attached_picture(source, stream))
-        added.metadata.update({k: v for k, v in stream.metadata.items() if k not in ("filename", "mimetype")})
+        added.metadata.update({k: v for k, v in tags(stream).items() if k not in ("filename", "mimetype")})
         return None
     copy = out.add_stream_from_template(stream, opaque=True)
     copy.disposition = stream.disposition
-    copy.metadata.update(stream.metadata)
+    copy.metadata.update(tags(stream))
     return None if isinstance(stream, AttachmentStream) else copy
+
+
+def tags(stream: Stream) -> dict[str, str]:
+    """The stream's tags; its title stands where libav's muxers look for it, whichever container it comes from."""
+    found = dict(stream.metadata)
+    if name := found.pop("name", None):  # so libav calls the title of MP4's tracks, and writes only the other
+        found.setdefault("title", name)
+    return found
 
 
 def is_in_header(stream: Stream) -> bool:

@@ -193,11 +193,11 @@ class Target:
             file.write(packet)
 
     def _stretch(self) -> Stretch:
-        if not self._source.is_part:
-            return Stretch(self._plan.origin)
         shown, tick = self._part.shown(), self._coded.time_base
         start, end = shown[0] * tick, (shown[-1] + self._part.segments[-1].last_duration) * tick
-        return Stretch(start, start, end)
+        if self._source.is_part:
+            return Stretch(start, start, end)
+        return Stretch(min(start, self._plan.origin))  # MP4 would not show what is before zero
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

@@ -138,3 +138,9 @@ def test_what_makes_no_page_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         write_preview(networks, source, pairs, tmp_path / name)
+
+
+def test_more_frames_than_there_are_show_each_once(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", frames=3)
+    made = write_preview([NETWORK], path, 20, tmp_path / "p.html", Options(deinterlace="off"))
+    assert len(set(made.times_s)) == len(made.times_s) <= 3

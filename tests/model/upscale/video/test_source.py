@@ -287,6 +287,11 @@ def test_transparency_is_flattened_and_told(tmp_path):
         assert next(source.frames()).rgb().shape == (96, 160, 3)
 
 
+def test_transparency_that_lies_beside_the_pictures_is_told(tmp_path):
+    with Source(make(tmp_path / "a.webm", "libvpx-vp9", frames=2, pixel_format="yuva420p")) as source:
+        assert source.warnings == ["its transparency (vp9) is not kept: every pixel becomes opaque"]
+
+
 def test_what_is_no_video_is_named(tmp_path):
     (tmp_path / "empty.mkv").touch()
     (tmp_path / "text.mkv").write_text("no video")

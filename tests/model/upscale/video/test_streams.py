@@ -214,3 +214,55 @@ def test_sound_whose_time_stands_still_is_still_joined(tmp_path, suffix):
     assert len(packets(source, "audio")) > 30
     made = upscaled(source, tmp_path / f"out.{suffix}")
     assert sorted(p[-1] for p in packets(made, "audio")) == sorted(p[-1] for p in packets(source, "audio"))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_pictures_before_zero_keep_their_place_beside_the_sound(tmp_path, suffix):
+    """libav reads no negative time stamp of a picture from Matroska, but of sound it does."""
+    source, early = film(tmp_path / "in.mkv", sounds=[("aac", "jpn")]), tmp_path / "early.mkv"
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as whole, av.open(str(early), "w", container_options=options) as out:
+        streams = [out.add_stream_from_template(s, opaque=True) for s in whole.streams]
+        for packet in whole.demux():
+            if packet.size:
+                packet.pts -= 100
+                packet.dts = packet.pts if packet.stream.type == "audio" else None
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+
+    def heard(path):
+        with av.open(str(path)) as container:
+            return min(p.pts * p.time_base for p in container.demux(audio=0) if p.size)
+
+    with av.open(str(early)) as container:
+        assert None in [packet.pts for packet in container.demux(video=0) if packet.size]
+    made = upscaled(early, tmp_path / f"out.{suffix}")
+    assert len(times(made)) == 20
+    assert heard(made) - times(made)[0] == pytest.approx(heard(source) - times(source)[0], abs=0.002)
+
+
+@pytest.mark.parametrize("via", ["mkv", "mp4"])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_the_titles_of_tracks_survive_every_change_of_container(tmp_path, via, suffix):
+    source = film(tmp_path / "in.mkv", sounds=[("aac", "jpn")])
+    made = upscaled(upscaled(source, tmp_path / f"via.{via}"), tmp_path / f"out.{suffix}")
+    with av.open(str(made)) as container:
+        found = container.streams.video[0].metadata
+    assert found["title" if suffix == "mkv" else "name"] == "Bild"
+
+
+def test_a_part_of_an_avi_keeps_its_sound_in_time(tmp_path):
+    """Its sound counts in packets of 24 ms, which no frame's time is a multiple of."""
+    source = film(tmp_path / "in.avi", codec="mpeg4", sounds=[("libmp3lame", "jpn")])
+    made = upscaled(source, tmp_path / "out.mkv", start_s=0.2)
+    start = next(time for time in times(source) if time >= 0.2)
+
+    def heard(path):
+        return [(pts, data) for _, pts, _, _, data in packets(path, "audio")]
+
+    with av.open(str(source)) as container:
+        tick = container.streams.audio[0].time_base
+    before = {data: pts * tick for pts, data in heard(source)}
+    assert tick > Fraction(20, 1000)
+    assert len(heard(made)) > 20
+    assert all(abs(before[data] - start - Fraction(pts, 1000)) <= Fraction(1, 1000) for pts, data in heard(made))
