@@ -58,7 +58,7 @@ def batches(
     apart = lanes(world * batch) // batch
     groups = _groups(needed(), batch, apart)
     with closing(_made_ahead(_degraded(pairs, degradation, groups, batch, workers, device))) as made:
-        stream = arrange(places(), _one_by_one(needed(), made, batch, apart), pairs.crops)
+        stream = arrange(places(), _one_by_one(needed(), made, batch, apart))
         while together := list(islice(stream, batch)):
             stacked = stack(together)
             yield stacked.pin_memory() if pin else stacked

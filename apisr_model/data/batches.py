@@ -8,6 +8,7 @@ is together what one would.
 """
 
 import signal
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -81,7 +82,7 @@ def batches(
     """
     places = share(samples, batch, pairs.crops, rank, world)
     again = share(samples, batch, pairs.crops, rank, world)
-    stream = arrange(places, load(pairs, frames(again, pairs.crops), workers), pairs.crops)
+    stream = arrange(places, load(pairs, frames(again, pairs.crops), workers))
     while together := list(islice(stream, batch)):
         stacked = stack(together)
         yield stacked.pin_memory() if pin else stacked
@@ -122,15 +123,17 @@ def frames(places: Iterable[Place], crops: int) -> Iterator[int]:
             held.remove(here.frame)
 
 
-def arrange(places: Iterable[Place], made: Iterable[Sequence[Pair]], crops: int) -> Iterator[tuple[Place, Pair]]:
+def arrange(places: Iterable[Place], made: Iterable[Sequence[Pair]]) -> Iterator[tuple[Place, Pair]]:
     """The pair of each place; `made` gives those of the frames in the order of `frames`."""
     coming = iter(made)
-    held: dict[int, Sequence[Pair]] = {}
+    waiting: dict[int, deque[Pair]] = {}
     for here in places:
-        if here.frame not in held:
-            held[here.frame] = next(coming)
-        pairs = held.pop(here.frame) if here.crop == crops - 1 else held[here.frame]
-        yield here, pairs[here.crop]
+        if here.frame not in waiting:
+            waiting[here.frame] = deque(next(coming)[here.crop :])
+        pair = waiting[here.frame].popleft()
+        if not waiting[here.frame]:
+            del waiting[here.frame]
+        yield here, pair
 
 
 def load(source: Numbered[T_co], numbers: Iterable[int], workers: int) -> Iterator[T_co]:

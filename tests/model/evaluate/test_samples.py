@@ -7,6 +7,7 @@ from apisr_data.errors import ConfigError, ImageError
 from apisr_data.images import encode_png
 from apisr_model.data import Row, read_manifest
 from apisr_model.degrade import Degradation, DegradationConfig
+from apisr_model.errors import ShapeError
 from apisr_model.evaluate import samples
 from tests.model.manifests import picture, write_manifest
 
@@ -48,6 +49,18 @@ def test_a_picture_that_is_gone_is_told_when_its_turn_comes(manifest):
     with pytest.raises(ImageError, match=r"c\.png"):
         cases[0].read()
     assert cases[1].read().reference is not None
+
+
+def test_a_real_pair_is_taken_as_it_is_and_one_that_does_not_fit_is_told(tmp_path):
+    real = {"a.png": picture(5, (17, 13)), "b.png": picture(6, (17, 12))}
+    manifest = write_manifest(tmp_path, {name: picture(1, (68, 52)) for name in real}, tuple(real), real)
+    good, bad = samples.from_manifest(read_manifest(manifest).val, PAPER, 4, seed=0)
+    sample = good.read()
+    assert np.array_equal(sample.low_res, real["a.png"])
+    assert np.array_equal(sample.reference, picture(1, (68, 52)))
+    assert sample.drawn is None
+    with pytest.raises(ShapeError, match=r"row 'b\.png': image is 68x52, lr_image 17x12"):
+        bad.read()
 
 
 def test_a_folder_gives_its_pictures_by_name_and_passes_over_the_rest(tmp_path):
