@@ -111,7 +111,7 @@ def run(
         )
         failed = _show_all(reports)
     rows = opened.manifest().num_rows
-    _close(start, f"{opened.table_path('manifest')}: {rows:,} images", f"apisr-data status {_quoted(dataset)}", failed)
+    _close(start, f"{opened.table_path('manifest')}: {rows:,} images", f"apisr-data report {_quoted(dataset)}", failed)
 
 
 @app.command()

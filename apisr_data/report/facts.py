@@ -52,6 +52,7 @@ def gather(dataset: Dataset) -> Facts:
     root = _common_folder([video["path"] for video in videos])
     for video in videos:
         video["title"] = titles.index(video["title"])
+        video["reason"] = video["reason"] and video["reason"].removeprefix(f"{video['path']}: ")
         video["path"] = os.path.relpath(video["path"], root)
     repeats = dataset.sql(_REPEATS).to_arrow_table().to_pylist()
     for row in repeats:

@@ -38,7 +38,7 @@ function duplicates(app) {
   const count = keepers.reduce((sum, keeper) => sum + groups.get(keeper).length - 1, 0);
   const told = stateOf("dedup") === "missing" ? [el("p", { class: "notice" }, missing.dedup, " ", command(commandOf("dedup")))]
     : [el("p", { class: "soft" }, keepers.length ? `${plural(count, "frame")} in ${plural(keepers.length, "group")} show what another frame shows. ` +
-      "The frame with the mark stands for its group; beside the others is their distance to it in bits of the hash." : "No two frames show the same.")];
+      "The frame with the mark stands for its group; the distance of the others to it is in bits of the hash." : "No two frames show the same.")];
   return el("div", { class: "view" }, el("h2", {}, "Duplicates"), told, list, more, repeats());
 }
 
@@ -51,7 +51,7 @@ function group(app, keeper) {
         "aria-label": `${placeOf(frame)}; ${verdict}${isKeeper ? ", stands for the group" : `, distance ${frames.distance[frame]}`}` },
       thumbnail(frame),
       isKeeper ? el("b", { class: "hand" }, "★ the kept one") : null,
-      el("span", { class: "caption" }, el("span", {}, placeOf(frame)), el("span", {}, isKeeper ? "" : frames.distance[frame])));
+      el("span", { class: "caption" }, el("span", {}, placeOf(frame)), el("span", {}, isKeeper ? "" : `distance ${number(frames.distance[frame])}`)));
     }));
 }
 

@@ -16,7 +16,7 @@ function notices() {
   const told = [];
   const behind = data.stages.find(({ state }) => state !== "done");  // what follows on it is behind as well
   if (behind) told.push([behind.state === "stale" ? `The tables changed since ${behind.stage} ran:` : missing[behind.stage], " ", command(commandOf(behind.stage))]);
-  if (data.totals.failed) told.push([`${plural(data.totals.failed, "video")} could not be read: see Videos.`]);
+  if (data.totals.failed) told.push([`${plural(data.totals.failed, "input")} could not be read: see Videos.`]);
   if (!decisions.isStored) told.push(["This browser keeps nothing for this file: download your decisions before you close it."]);
   return told.map(text => el("p", { class: "notice" }, text));
 }
@@ -33,7 +33,7 @@ const missing = {
 function funnel() {
   const { videos, packets, frames: found, kept, dropped, images, failed } = data.totals;
   const steps = [
-    ["videos read", videos - failed, failed ? `${failed} failed` : ""],
+    ["inputs read", videos - failed, failed ? `${failed} failed` : ""],
     ["frames they hold", packets, ""],
     ["I-frames", found, packets ? `${percent(found, packets)} of them` : ""],
     ["kept", kept, percent(kept, found)],

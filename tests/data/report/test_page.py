@@ -1,7 +1,6 @@
 """The report in a browser, used as a person uses it."""
 
 import shlex
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
