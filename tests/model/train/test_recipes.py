@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,13 +56,19 @@ def test_the_second_stage_goes_on_with_the_firsts_network_and_pictures(scale: in
     assert pixel.data == gan.data
 
 
-@pytest.mark.parametrize("name", recipe_names("train"))
+def slow_with_a_discriminator(name: str) -> Any:
+    """Its 8 million parameters, with their optimizer's, take seconds to save."""
+    return pytest.param(name, marks=pytest.mark.slow) if recipe(name).losses.adversarial else name
+
+
+@pytest.mark.parametrize("name", [slow_with_a_discriminator(name) for name in recipe_names("train")])
 def test_every_recipe_takes_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut down, and a second stage without perceptual weights, as its comment tells those who have none."""
     monkeypatch.setenv("APISR_CACHE", str(tmp_path / "empty"))
     monkeypatch.setenv("APISR_OFFLINE", "1")
-    small = ["train.iterations=2", "train.batch=1", "train.checkpoint_every=1", "data.crops=2", "data.context_px=0"]
-    small += ["data.crop_px=96", "validation.crop_px=96", "validation.images=1"]
+    side = 96 if recipe(name).losses.adversarial else 64
+    small = ["train.iterations=2", "train.batch=1", "data.crops=2", "data.context_px=0", "validation.images=1"]
+    small += [f"data.crop_px={side}", f"validation.crop_px={side}"]
     if recipe(name).losses.perceptual:
         small.append("losses.perceptual.if_absent=drop")
     pictures = {"a.png": picture(0, (140, 120)), "v.png": picture(1, (140, 120))}
