@@ -2,9 +2,10 @@
 
 The crops of a frame share its degradation, so a batch should hold one of them at most. Samples are dealt to lanes: as
 many as `_STEPS_APART` steps have samples, and each lane goes through the crops of one frame after the other, one every
-`_STEPS_APART` steps. Half-way lanes are spread evenly, so that each step needs as many new frames as the others. A
-process gets a run of neighbouring lanes and with them whole frames: none is degraded twice, and what the processes get
-is together what one would.
+`_STEPS_APART` steps. The lanes begin at different crops, so that each step needs as many new frames as the others, but
+for the first `_STEPS_APART` of a run and of a resumed one, which need one for each sample. A process gets a run of
+neighbouring lanes and with them whole frames: none is degraded twice, and what the processes get is together what one
+would.
 """
 
 import signal

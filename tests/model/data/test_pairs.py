@@ -1,4 +1,5 @@
 import pickle
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,23 @@ def test_windows_of_one_size_lie_in_the_picture_and_hold_their_crops(
         for pair in pairs[number]:
             torch.testing.assert_close(pair.low_res, reduced(pair.high_res), atol=1e-6, rtol=0)
     assert len(tops) > 10 or size[1] < 48
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"crops": 3, "context_px": 6}, {"window_px": 24}, {"window_px": 24, "crops": 3}]
+)
+def test_crops_come_from_every_place_of_a_picture(tmp_path: Path, settings: dict[str, int]) -> None:
+    pairs = pairs_of(write_manifest(tmp_path, {"a.png": picture(1, (33, 28))}), config=AREA, **settings)
+    corners = [
+        (window.top + top, window.left + left)
+        for window in map(pairs.window, range(1500 // pairs.crops))
+        for top, left in window.corners
+    ]
+    tops, lefts = (Counter(places) for places in zip(*corners, strict=True))
+    assert set(tops) == set(range(28 - 16 + 1))
+    assert set(lefts) == set(range(33 - 16 + 1))
+    if pairs.crops == 1:  # even, but for what the grid of two pixels makes of the ends
+        assert max(tops.values()) < 2.5 * min(tops.values())
 
 
 def test_a_window_that_is_degraded_elsewhere_is_cut_to_the_same_pairs(tmp_path: Path) -> None:
