@@ -122,7 +122,8 @@ def evaluate(
         means = scoring.summarize(scores, chosen)
         text = page.render(f"Evaluation of {source.name}", compared, chosen, means, shown, scores)
         write_bytes(text.encode(), output / "index.html")
-    _close(began, output, source, loaded, scores)
+    again = f"apisr-model evaluate {shlex.quote(str(source))}" + (f" --recipe {shlex.quote(recipe)}" if recipe else "")
+    _close(began, output, again, loaded, scores)
 
 
 def _folders(texts: Sequence[str]) -> list[tuple[str, Path]]:
@@ -160,10 +161,10 @@ def _cases(source: Path, scale: int, recipe: str | None, where: str | None, seed
         taken = load_recipe_as(protocol.Protocol, recipe, job="evaluate")
         with Bars() as bars:
             return protocol.from_clips(source, taken, bars.follow("look", "clips"))
-    config = load_recipe_as(TrainRecipe, recipe, job="train").degradation if recipe else DegradationConfig()
     held_out = read_manifest(source, where).val
     if not held_out:
         raise ConfigError(f"manifest {source}: no row has split 'val'; export with a larger --val-fraction")
+    config = load_recipe_as(TrainRecipe, recipe, job="train").degradation if recipe else DegradationConfig()
     return samples.from_manifest(held_out, Degradation(config, scale), scale, seed=seed)
 
 
@@ -226,7 +227,7 @@ def _write(
 
 
 def _close(
-    began: float, output: Path | None, source: Path, loaded: "Sequence[Network]", scores: "Sequence[Score]"
+    began: float, output: Path | None, again: str, loaded: "Sequence[Network]", scores: "Sequence[Score]"
 ) -> None:
     from apisr_data.terminal import OUT, seconds_since
 
@@ -238,10 +239,9 @@ def _close(
         )
     if any(score.error for score in scores):
         raise typer.Exit(1)
-    quoted = shlex.quote(str(source))
     if not output:
-        OUT.print(f"next: apisr-model evaluate {quoted} -o FOLDER keeps every picture's scores", markup=False)
+        OUT.print(f"next: {again} -o FOLDER keeps every picture's scores", markup=False)
     elif loaded:
         OUT.print(f"next: apisr-model upscale PICTURE --weights {shlex.quote(loaded[0].origin)}", markup=False)
     else:
-        OUT.print(f"next: apisr-model evaluate {quoted} --weights NAME (weights list shows names)", markup=False)
+        OUT.print(f"next: {again} --weights NAME (weights list shows names)", markup=False)

@@ -80,7 +80,7 @@ def _find(folder: Path) -> list[_Clip]:
         log.warning("%s: pictures that lie in no clip's folder are passed over", folder)
     folders = parents - {folder}
     if not videos and not folders:
-        raise ConfigError(f"{folder}: neither a video nor a folder of frames among {len(kinds):,} files")
+        raise ConfigError(f"{folder}: no clip in it, neither a video nor a folder of frames ({len(kinds):,} files)")
     taken = Counter([*folders, *(path.with_suffix("") for path in videos)])
     clips = [_Clip(path.relative_to(folder).as_posix(), path) for path in folders]
     for path in videos:

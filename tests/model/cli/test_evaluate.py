@@ -145,6 +145,7 @@ def test_clips_are_taken_by_a_protocol_and_said_frame_by_frame(manifest: Path, t
     assert table["source"].to_pylist()[4] == "frame 3 of 5 of two.mkv"
     assert read(tmp_path / "out" / "low_res" / "two_last.png").shape == (96, 160, 3)
     assert "frame 3 of 5 of two.mkv" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert f"next: apisr-model evaluate {clips} --recipe evaluate_avc_reallq --weights NAME" in told
 
 
 def test_videos_in_a_folder_of_pictures_are_passed_over_and_said(manifest: Path, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_told_when_its_turn_comes(tmp_path):
 
 def test_pictures_beside_the_clips_are_passed_over_and_said(tmp_path, caplog):
     folder_of(tmp_path / "clips", [1])
-    with pytest.raises(ConfigError, match="neither a video nor a folder of frames among 1 files"):
+    with pytest.raises(ConfigError, match=r"neither a video nor a folder of frames \(1 files\)"):
         from_clips(tmp_path / "clips", AVC_REALLQ)
     folder_of(tmp_path / "clips" / "a", [1])
     assert named(from_clips(tmp_path / "clips", Protocol(frames=("last",)))) == ["a_0001.png"]
