@@ -1,6 +1,7 @@
 """What the page's events do: values of the page to the packages' functions, and back; errors in a visitor's words."""
 
 import html
+import logging
 import os
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -26,6 +27,8 @@ Updates = Generator[tuple[Any, ...]]
 """Values for an event's outputs, one tuple after another."""
 
 _Result = TypeVar("_Result")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,10 @@ class Handlers:
             return result
         except ApisrError as error:
             yield _said(str(error), is_wrong=True), *rest
+            return None
+        except Exception:
+            log.exception("a job failed")  # for whoever runs the page; a visitor's bar must not go on for ever
+            yield _said("something went wrong on the server; its log says what", is_wrong=True), *rest
             return None
         finally:
             updates.close()

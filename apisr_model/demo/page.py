@@ -27,8 +27,6 @@ _NO_WEIGHTS = """**No weights are on this machine yet.** Fetch some, `apisr-mode
 and they work at once; or train a small network in about a minute,
 `apisr-model train MANIFEST --recipe train_quick -o RUN`, and start again with
 `apisr-model demo --weights RUN/network.safetensors`. *Lines* and *Degradation* need none."""
-_PICTURES = [".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"]
-_VIDEOS = [".mkv", ".mp4", ".m4v", ".mov", ".webm", ".avi", ".ts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"]
 
 
 def theme() -> gr.themes.Base:
@@ -94,7 +92,7 @@ def _picture_tab(handlers: Handlers) -> None:
 def _video_tab(handlers: Handlers) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            source = gr.File(label="Video", file_types=_VIDEOS, type="filepath", elem_id="video-input", height=140)
+            source = gr.File(label="Video", type="filepath", elem_id="video-input", height=140)
             with gr.Row():
                 start = gr.Number(label="Start, s", value=0, minimum=0, min_width=120)
                 duration = gr.Number(

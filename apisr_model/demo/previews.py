@@ -47,7 +47,7 @@ def enhance(source: Path, gamma: float, report: Report) -> Shown:
         ("pseudo-gt", "pseudo ground truth", steps.result),
         ("lines", "lines that XDoG finds", _drawn(steps.lines)),
         ("kept", "without specks", _drawn(steps.kept)),
-        ("dilated", "grown where lines surround a pixel", _drawn(steps.dilated)),
+        ("dilated", "gaps within lines filled", _drawn(steps.dilated)),
         *((f"round-{n}", f"sharpened, round {n}", rgb) for n, rgb in enumerate(steps.rounds, 1)),
     ]
     return Shown(f"{share:.1%} of the pixels are lines", _written(source, cells))

@@ -78,7 +78,11 @@ class Shelf:
             WeightsError: there is none, or it is damaged.
             DeviceError: the device or the precision is not to be had here.
         """
-        choice = self.choices.get(name or "")
+        if name is None:
+            raise WeightsError(
+                "no weights are chosen; those that are not here come by `apisr-model weights fetch NAME`"
+            )
+        choice = self.choices.get(name)
         if choice is None:
             raise WeightsError(f"no weights '{name}' here: choose one of the list")
         if not choice.is_here:

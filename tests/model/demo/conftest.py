@@ -17,8 +17,6 @@ from PIL import Image
 from apisr_model import architectures, checkpoint
 from tests.filled import fill
 
-pytest_plugins = ("tests.browser",)
-
 COMMAND = (sys.executable, "-c", "from apisr_model.cli import main; main()", "demo")
 LIMITS = "--max-mpx 1 --max-seconds 3 --max-minutes 1 --max-upload 4 --queue 2".split()
 
