@@ -49,17 +49,20 @@ class BatchedDegradation:
     def apply(self, high_res: Tensor, drawn: Sequence[Drawn]) -> Tensor:
         """RGB (b, 3, h, w) in 0..1, one drawing a picture -> (b, 3, h / scale, w / scale) float32 in 0..1, same device.
 
-        Blur and resize are those of `Degradation.apply` within 1e-4, so that a codec sees a pixel in a thousand a level
-        apart; noise has its distribution, and samples of its own. The same batch gives the same result on one device.
+        Blur and resize are those of `Degradation.apply` within 1e-5, so codecs mostly see the same levels; where one
+        differs, an encoder may decide otherwise. Noise has the same distribution and samples of its own. A batch gives
+        the same on one device each time; beside other pictures a picture may round otherwise.
 
         Raises:
-            ShapeError: not (b, 3, h, w), a side that is no multiple of the scale, or not one drawing a picture.
+            ShapeError: not floats (b, 3, h, w), a side that is no multiple of the scale, or not one drawing a picture.
             DegradationError: a codec failed; the message names it and its parameters.
         """
         shape, scale = tuple(high_res.shape), self.scale
-        if len(shape) != 4 or shape[1] != 3 or not high_res.numel() or shape[2] % scale or shape[3] % scale:
-            raise ShapeError(f"degradation by {scale} wants (b, 3, h, w), sides multiples of it, found {shape}")
+        if len(shape) != 4 or shape[1] != 3 or not high_res.numel() or not high_res.is_floating_point():
+            raise ShapeError(f"degradation wants floats (b, 3, h, w), found {high_res.dtype} {shape}")
         count, _, height, width = shape
+        if height % scale or width % scale:
+            raise ShapeError(f"degradation by {scale} wants sides that are multiples of it, found {width}x{height}")
         if len(drawn) != count:
             raise ShapeError(f"degradation wants one drawing a picture, found {len(drawn)} for {count}")
         canvases = Canvases(high_res.float(), ((height, width),) * count)

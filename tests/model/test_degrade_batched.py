@@ -194,10 +194,12 @@ def test_pictures_may_be_oblong_and_without_any_step_but_the_last():
 def test_bad_batches_are_refused():
     degradation = BatchedDegradation(PAPER, 4)
     drawn = Drawn(steps=(Resize(kernel="area", factor=0.25),))
-    with pytest.raises(ShapeError, match=r"found \(1, 3, 30, 32\)"):
+    with pytest.raises(ShapeError, match="multiples of it, found 32x30"):
         degradation.apply(torch.zeros(1, 3, 30, 32), [drawn])
-    with pytest.raises(ShapeError, match="found"):
+    with pytest.raises(ShapeError, match=r"found torch\.float32 \(3, 32, 32\)"):
         degradation.apply(torch.zeros(3, 32, 32), [drawn])
+    with pytest.raises(ShapeError, match=r"wants floats .* found torch\.uint8"):
+        degradation.apply(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), [drawn])
     with pytest.raises(ShapeError, match="found 1 for 2"):
         degradation.apply(torch.zeros(2, 3, 32, 32), [drawn])
     with pytest.raises(ShapeError, match="another scale"):
