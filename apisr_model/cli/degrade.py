@@ -135,25 +135,15 @@ def _show_sample(manifest: Path, output: Path | None, settings: "TrainRecipe", s
     from apisr_data.errors import ConfigError
     from apisr_data.images import encode_png, write_bytes
     from apisr_data.terminal import OUT
-    from apisr_model.data import Pairs, look_up, read_manifest
+    from apisr_model.data import look_up, read_manifest
     from apisr_model.degradations import to_levels
-    from apisr_model.degrade import Degradation
     from apisr_model.sheet import grid, magnify
+    from apisr_model.train import feed
 
     rows = read_manifest(manifest, where).train
     if not rows:
         raise ConfigError(f"manifest {manifest}: no row that was chosen has split 'train'")
-    pairs = Pairs(
-        rows,
-        Degradation(settings.degradation, settings.network.scale),
-        crop_px=settings.data.crop_px,
-        crops=settings.data.crops,
-        context_px=settings.data.context_px,
-        zoom=settings.data.zoom,
-        target=settings.target,
-        seed=settings.train.seed,
-    )
-    record, pair = look_up(pairs, sample, settings.train.batch)
+    record, pair = look_up(feed.pairs_of(rows, settings), sample, settings.train.batch)
     low_res = to_levels(pair.low_res.permute(1, 2, 0).numpy())
     size = (max(1, round(_SHOWN_PX / record.crop_px)) * record.crop_px,) * 2
     told = str(record).split("\n")

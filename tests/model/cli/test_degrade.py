@@ -4,16 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from apisr_data.config import load_recipe_as
+from apisr_data.config import load_recipe_as, override
 from apisr_data.errors import ConfigError, ImageError, UsageError
 from apisr_data.images import encode_png, read
 from apisr_model.cli import app
-from apisr_model.data import Pairs, SampleRecord, batches, read_manifest
-from apisr_model.degrade import Degradation
+from apisr_model.data import SampleRecord, read_manifest
 from apisr_model.errors import ShapeError
-from apisr_model.targets import TargetConfig
+from apisr_model.train import feed
 from apisr_model.train.recipe import TrainRecipe
 from tests.model.manifests import four_pictures, picture, write_manifest
 
@@ -88,16 +88,10 @@ def test_a_sample_of_training_is_shown_as_training_sees_it(tmp_path: Path) -> No
     options = ["--recipe", "train_quick", "--set", "data.crop_px=16", "--set", "target.kind=pseudo_gt", "--seed", "5"]
     result = RUN.invoke(app, ["degrade", str(manifest), *options, "--sample", "21"], catch_exceptions=False)
     assert result.exit_code == 0
-    recipe = load_recipe_as(TrainRecipe, "train_quick", job="train")
-    pairs = Pairs(
-        read_manifest(manifest).train,
-        Degradation(recipe.degradation, recipe.network.scale),
-        crop_px=16,
-        seed=5,
-        zoom=recipe.data.zoom,
-        target=TargetConfig(),
-    )
-    [batch] = batches(pairs, range(16, 32), recipe.train.batch)
+    settings = ["data.crop_px=16", "target.kind=pseudo_gt", "train.seed=5"]
+    recipe = override(load_recipe_as(TrainRecipe, "train_quick", job="train"), settings)
+    options = {"device": torch.device("cpu"), "workers": 0, "rank": 0, "world": 1}
+    batch = next(feed.batches(read_manifest(manifest), recipe, tmp_path / "targets", step=1, **options))
     [text] = [line for line in result.stdout.splitlines() if line.startswith("{")]
     record = SampleRecord.model_validate_json(text)
     assert result.stdout.startswith(f"{record}\n")
