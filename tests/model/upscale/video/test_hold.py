@@ -62,11 +62,33 @@ def test_a_colour_that_changes_under_the_same_luma_is_seen() -> None:
     assert not [holds := Holds(8.0), holds.is_held(one), holds.is_held(other)][2]
 
 
-def test_a_slow_fade_cannot_drift_away() -> None:
+def test_a_slow_change_of_a_part_cannot_drift_away(still: Picture) -> None:
     holds = Holds(4.0)
-    levels = range(50, 90)
-    computed = [level for level in levels if not holds.is_held(luma_frame(np.full((48, 64), level, np.uint8)))]
-    assert computed == list(range(50, 90, 5))
+    luma = np.tile(still[..., 0], (8, 8)) // 2
+    computed = []
+    for level in range(20):
+        luma[40:56, 40:56] = 50 + level
+        if not holds.is_held(luma_frame(luma)):
+            computed.append(level)
+    assert computed == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("step", [0.5, 1, 2])
+def test_a_slow_fade_is_no_held_drawing(still: Picture, step: float) -> None:
+    """Levels a frame, of a picture of 100 levels in the mean."""
+    holds = Holds(SMALLEST_THRESHOLD)
+    bright = still[..., 0] * (100 / still.mean())
+    held = [holds.is_held(luma_frame((bright * (1 - step * n / 100)).round().astype(np.uint8))) for n in range(20)]
+    assert held.count(True) == 0
+
+
+def test_a_slow_pan_is_no_held_drawing() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 400), dtype=np.uint8)
+    wide = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 20), np.empty(()), 30, 220, cv2.NORM_MINMAX).astype(np.float32)
+    holds = Holds(SMALLEST_THRESHOLD)
+    shifts = [np.array([[1, 0, -0.125 * n], [0, 1, 0]]) for n in range(10)]
+    pan = [cv2.warpAffine(wide, shift, (200, 120)).round().astype(np.uint8) for shift in shifts]
+    assert [holds.is_held(luma_frame(picture)) for picture in pan].count(True) <= 3
 
 
 def test_a_small_mouth_that_moves_is_computed(still: Picture) -> None:
