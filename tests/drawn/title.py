@@ -60,7 +60,7 @@ SCENES = (
 
 
 def make_title(path: Path) -> Path:
-    """The scenes one after the other: 4.7 s, 1280x720 at 24 fps, H.264, an I-frame at each cut; always the same."""
+    """The scenes one after the other: 4.7 s, 1280x720 at 24 fps, H.264, an I-frame at each cut; each time the same."""
 
     @lru_cache(maxsize=1)
     def background(scene: int) -> Picture:
