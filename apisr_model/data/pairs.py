@@ -114,9 +114,10 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         zoom: float = 1.0,
     ) -> None:
         scale = degradation.scale
-        if crop_px % scale or (window_px is not None and (window_px % scale or window_px < crop_px)):
-            window = "" if window_px is None else f", window_px = {window_px}"
-            raise ConfigError(f"crop_px = {crop_px}{window}: wants multiples of the scale, {scale}, in ascending order")
+        if crop_px % scale:
+            raise ConfigError(f"crop_px = {crop_px}: wants a multiple of the scale, {scale}")
+        if window_px is not None and (window_px % scale or window_px < crop_px):
+            raise ConfigError(f"window_px = {window_px}: wants a multiple of the scale, {scale}, from {crop_px} up")
         self.crops = crops
         self.target = target
         self._rows = tuple(rows)
