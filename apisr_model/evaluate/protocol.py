@@ -40,10 +40,11 @@ class Protocol(Settings):
 
 @dataclass(frozen=True)
 class _Clip:
-    """A video, or a folder of frames; `name` is its path below the folder of clips, without a video's suffix."""
+    """A video, or the frames in a folder; `name` is its path below the folder of clips, without a video's suffix."""
 
     name: str
     path: Path
+    frames: tuple[Path, ...] = ()
 
 
 def from_clips(
@@ -65,7 +66,7 @@ def from_clips(
     cases: list[Case] = []
     for done, clip in enumerate(clips, 1):
         try:
-            cases += _of_folder(clip, protocol) if clip.path.is_dir() else _of_video(clip, protocol)
+            cases += _of_frames(clip, protocol) if clip.frames else _of_video(clip, protocol)
         except InputError as error:
             cases.append(Case(clip.name, partial(_fail, error)))
         on_clip(done, len(clips))
@@ -73,33 +74,37 @@ def from_clips(
 
 
 def _find(folder: Path) -> list[_Clip]:
-    kinds = {path: kind_of(path) for path in visible_files(folder)}
-    videos = [path for path, kind in kinds.items() if kind == "video"]
-    parents = {path.parent for path, kind in kinds.items() if kind == "picture"}
-    if folder in parents:
-        log.warning("%s: pictures that lie in no clip's folder are passed over", folder)
-    folders = parents - {folder}
-    if not videos and not folders:
-        raise ConfigError(f"{folder}: no clip in it, neither a video nor a folder of frames ({len(kinds):,} files)")
-    taken = Counter([*folders, *(path.with_suffix("") for path in videos)])
-    clips = [_Clip(path.relative_to(folder).as_posix(), path) for path in folders]
-    for path in videos:
-        name = path.with_suffix("") if taken[path.with_suffix("")] == 1 else path
-        clips.append(_Clip(name.relative_to(folder).as_posix(), path))
-    return sorted(clips, key=lambda clip: _natural(clip.name))
+    files = visible_files(folder)
+    videos: list[Path] = []
+    frames: dict[Path, list[Path]] = {}
+    for path in files:
+        if (kind := kind_of(path)) == "video":
+            videos.append(path)
+        elif kind == "picture":
+            frames.setdefault(path.parent, []).append(path)
+    if loose := frames.pop(folder, None):
+        log.warning("%s: pictures in no clip's folder are passed over: %s", folder, f"{len(loose):,}")
+    if not videos and not frames:
+        raise ConfigError(f"{folder}: no clip in it, neither a video nor a folder of frames ({len(files):,} files)")
+    taken = Counter([*frames, *(path.with_suffix("") for path in videos)])
+    named = {path: path.with_suffix("") if taken[path.with_suffix("")] == 1 else path for path in videos}
+    named |= {path: path for path in frames}
+    clips = [
+        _Clip(name.relative_to(folder).as_posix(), path, tuple(sorted(frames.get(path, ()), key=_natural)))
+        for path, name in named.items()
+    ]
+    return sorted(clips, key=lambda clip: _natural(Path(clip.name)))
 
 
-def _of_folder(clip: _Clip, protocol: Protocol) -> list[Case]:
-    files = [path for path in visible_files(clip.path) if path.parent == clip.path and kind_of(path) == "picture"]
-    files.sort(key=lambda path: _natural(path.name))
+def _of_frames(clip: _Clip, protocol: Protocol) -> list[Case]:
     cases: list[Case] = []
-    for number in _places(protocol, len(files)):
-        file = files[number]
+    for number in _places(protocol, len(clip.frames)):
+        file = clip.frames[number]
         try:
             height, width = read(file).shape[:2]
         except ImageError:
             height = width = 0  # reading it again will say what is wrong
-        about = f"frame {number + 1:,} of {len(files):,}"
+        about = f"frame {number + 1:,} of {len(clip.frames):,}"
         cases += _halves(clip.name, file.name, partial(read, file), height * width, about, protocol)
     return cases
 
@@ -161,6 +166,7 @@ def _fail(error: InputError) -> Sample:
     raise error
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def _natural(path: Path) -> list[tuple[int, int, str]]:
     """A key by which frame 10 comes after frame 2."""
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"(\d+)", path.as_posix())
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]

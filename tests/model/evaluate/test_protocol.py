@@ -98,4 +98,4 @@ def test_pictures_beside_the_clips_are_passed_over_and_said(tmp_path, caplog):
         from_clips(tmp_path / "clips", AVC_REALLQ)
     folder_of(tmp_path / "clips" / "a", [1])
     assert named(from_clips(tmp_path / "clips", Protocol(frames=("last",)))) == ["a_0001.png"]
-    assert "in no clip's folder are passed over" in caplog.text
+    assert "pictures in no clip's folder are passed over: 1" in caplog.text
