@@ -20,7 +20,7 @@ SHOWN_NAMES = 20
 """Pictures and failures that are listed; the Parquet file lists all."""
 
 SHOWN_PICTURES = 6
-"""Whose places the page enlarges."""
+"""Whose places the page enlarges, spread evenly over all."""
 
 Source = Annotated[
     Path,
@@ -106,9 +106,11 @@ def evaluate(
     _announce(compared, chosen, cases)
     scores = []
     shown: dict[str, Shown] = {}
+    count = min(SHOWN_PICTURES if output else 0, len(cases))
+    wanted = {cases[number * len(cases) // count].name for number in range(count)}
 
     def keep(case: "Case", sample: "Sample", system: "System", result: "Rgb") -> None:
-        if output and (case.name in shown or len(shown) < SHOWN_PICTURES):
+        if case.name in wanted:
             shown.setdefault(case.name, Shown(sample)).results[system.name] = result
 
     with terminal.Bars() as bars:

@@ -32,7 +32,7 @@ th:first-child, td:first-child, .text { text-align: left } .best { font-weight: 
 p, dd, summary, figcaption { color: var(--soft) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem }
 dt { font-weight: 600 } dd { margin: 0; overflow-wrap: anywhere } p { margin: .2rem 0 .6rem }
-.places { display: grid; grid-auto-flow: row; gap: .8rem .4rem; overflow-x: auto; padding-bottom: .4rem }
+.places { display: grid; grid-auto-flow: row; gap: .8rem .4rem; overflow-x: auto; margin: .6rem 0 }
 figure { margin: 0 } figcaption { overflow-wrap: anywhere; font-size: .85rem }
 img { width: 100%; aspect-ratio: 1; display: block; image-rendering: pixelated }
 pre { white-space: pre-wrap; color: var(--soft) } details { margin: .6rem 0 } summary { cursor: pointer }
