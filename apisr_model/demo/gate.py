@@ -4,6 +4,7 @@ Gradio offers more than this page needs, among it reading any address of the int
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +26,8 @@ _EVENTS = frozenset(
 _ENVELOPE_BYTES = 1 << 16
 """Of an upload, around the file."""
 _EVENT_BYTES = 1 << 18
+_LEAST_FREE_BYTES = 10**9
+"""Of the disk, after an upload."""
 
 
 class Gate:
@@ -60,7 +63,10 @@ class Gate:
             length = dict(scope["headers"]).get(b"content-length", b"")
             if not length.isdigit():
                 return HTTPStatus.LENGTH_REQUIRED
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE if int(length) > self._most_bytes[path] else None
+            if int(length) > self._most_bytes[path]:
+                return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            is_full = shutil.disk_usage(self._room).free - int(length) < _LEAST_FREE_BYTES
+            return HTTPStatus.INSUFFICIENT_STORAGE if is_full else None
         is_known = path in _PAGES or path in _EVENTS or path.startswith(_FOLDERS)
         return None if is_known and ".." not in path.split("/") else HTTPStatus.NOT_FOUND
 

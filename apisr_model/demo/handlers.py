@@ -3,8 +3,8 @@
 import html
 import logging
 import os
+import traceback
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,11 +169,12 @@ class Handlers:
             result: _Result = stopped.value
             return result
         except ApisrError as error:
-            yield _said(str(error), is_wrong=True), *rest
+            told = str(error)
+            yield _said(told if told.startswith(path.name) else told[:1].upper() + told[1:], is_wrong=True), *rest
             return None
-        except Exception:
-            log.exception("a job failed")  # for whoever runs the page; a visitor's bar must not go on for ever
-            yield _said("something went wrong on the server; its log says what", is_wrong=True), *rest
+        except Exception:  # noqa: BLE001 - a visitor's bar must not go on for ever
+            log.error("a job failed\n%s", traceback.format_exc())  # noqa: TRY400 - our terminal shows the message alone
+            yield _said("Something went wrong on the server; its log says what", is_wrong=True), *rest
             return None
         finally:
             updates.close()
@@ -200,7 +201,6 @@ def _tile(tile: float | None) -> int | None:
 
 
 def _said(text: str, *, is_wrong: bool = False) -> str:
-    text = text[:1].upper() + text[1:]
     return f'<p class="said{" wrong" if is_wrong else ""}" role="status">{html.escape(text)}</p>'
 
 
@@ -213,10 +213,8 @@ def _progress(update: Update) -> str:
 
 
 def _download(path: Path) -> dict[str, Any]:
-    size = ""
-    with suppress(OSError):
-        size = f" ({path.stat().st_size / 1e6:.1f} MB)"
-    return dict(gr.update(value=str(path), label=f"Download {path.name}{size}", interactive=True))
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    return dict(gr.update(value=str(path), label=f"Download {path.name} ({size})", interactive=True))
 
 
 def _player(path: Path) -> str:

@@ -13,7 +13,7 @@ from apisr_model import lines
 from apisr_model.degradations import from_levels, to_levels
 from apisr_model.degrade import Degradation, DegradationConfig
 from apisr_model.demo.jobs import Report, Update
-from apisr_model.lines import Mask
+from apisr_model.sheet import ink, magnify
 from apisr_model.train.recipe import TrainRecipe
 
 PAPER = "the paper's"
@@ -45,9 +45,9 @@ def enhance(source: Path, gamma: float, report: Report) -> Shown:
     cells = [
         ("picture", "the picture", picture),
         ("pseudo-gt", "pseudo ground truth", steps.result),
-        ("lines", "lines that XDoG finds", _drawn(steps.lines)),
-        ("kept", "without specks", _drawn(steps.kept)),
-        ("dilated", "gaps within lines filled", _drawn(steps.dilated)),
+        ("lines", "lines that XDoG finds", ink(steps.lines)),
+        ("kept", "without specks", ink(steps.kept)),
+        ("dilated", "gaps within lines filled", ink(steps.dilated)),
         *((f"round-{n}", f"sharpened, round {n}", rgb) for n, rgb in enumerate(steps.rounds, 1)),
     ]
     return Shown(f"{share:.1%} of the pixels are lines", _written(source, cells))
@@ -83,14 +83,9 @@ def degrade(source: Path, recipe: str, scale: int, samples: int, seed: int, repo
     return Shown(told, _written(source, cells), tuple(map(str, drawn)))
 
 
-def _drawn(mask: Mask) -> Rgb:
-    """Black on paper."""
-    return np.where(mask[..., None], np.uint8(0), np.uint8(255)).repeat(3, axis=2)
-
-
 def _enlarged(low_res: Rgb) -> Rgb:
     times = max(1, round(_SHOWN_PX / low_res.shape[1]))
-    return low_res.repeat(times, axis=0).repeat(times, axis=1)
+    return magnify(low_res, (times * low_res.shape[1], times * low_res.shape[0]))
 
 
 def _written(source: Path, cells: list[tuple[str, str, Rgb]]) -> tuple[tuple[Path, str], ...]:
