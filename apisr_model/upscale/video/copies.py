@@ -101,6 +101,8 @@ class Copies:
                 more = f" and {len(seen.holes) - 1} more holes" if seen.holes[1:] else ""
                 faults.append(f"a hole from {first:.1f} to {last:.1f} s{more}")
             stated = _stated_end(stream) if self._stretch.end is None else None
+            if seen.end is None and stated is not None and stated > _EARLY_S and self._stretch.start is None:
+                faults.append(f"nothing of its {float(stated):.1f} s can be read")
             if seen.end is not None and stated is not None:
                 short_s = min(stated, pictures_end) - seen.end
                 if short_s > max(_EARLY_S, float(stated) / 20):

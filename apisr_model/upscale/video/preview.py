@@ -20,6 +20,7 @@ from PIL import Image
 from apisr_data.errors import UsageError, VideoError
 from apisr_data.images import Rgb, to_eight_bits, write_bytes
 from apisr_model.network import Network
+from apisr_model.upscale.files import refuse_unwritable
 from apisr_model.upscale.tiles import Progress
 from apisr_model.upscale.upscaler import Upscaler
 from apisr_model.upscale.video.job import opened
@@ -63,12 +64,13 @@ def write_preview(
 
     Raises:
         VideoError: the source cannot be read, or no frame of it can be decoded.
-        UsageError: no network, no pair, or `target` is no .html file.
+        UsageError: no network, no pair, or `target` is no .html file or cannot be written.
     """
     if not networks or pairs < 1:
         raise UsageError(f"a preview wants one network and one frame or more, not {len(networks)} and {pairs}")
     if target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{target}: a preview is a page; name it .html")
+    refuse_unwritable(target.parent)
     with opened(source, options) as video:
         frames = _choose(video, pairs)
         if not frames:

@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 # Container -> encoder; Opus, the one that loses a little, is all that WebM takes.
 ENCODERS = {"matroska": "flac", "mp4": "flac", "mov": "pcm_s16le", "webm": "libopus"}
 _GAP_S = Fraction(1, 20)  # time stamps of old containers are that far off
+_LONGEST_GAP_S = 600  # beyond it the time stamp is damaged
 _SILENCE_SAMPLES = 4096
 
 
@@ -26,9 +27,11 @@ class RecodedSound:
 
     def packets(self, packet: "av.Packet[Any] | None") -> Iterator["av.Packet[Any]"]:
         """What comes of a packet; of None, all that still waits."""
+        frames: list[AudioFrame] = []
         with suppress(av.FFmpegError):  # what is damaged leaves a gap
-            for frame in self._decoder.decode(packet):
-                yield from self._encoded(frame)
+            frames = self._decoder.decode(packet)
+        for frame in frames:
+            yield from self._encoded(frame)
         if packet is None:
             yield from self._target.encode(None)
 
@@ -39,9 +42,9 @@ class RecodedSound:
             begin = round((frame.pts * frame.time_base - self._origin) * rate)
         if self._next is None:
             self._next = begin
-        while begin - self._next > _GAP_S * rate:
-            silence = _silence(frame, min(begin - self._next, _SILENCE_SAMPLES))
-            yield from self._stamped(silence)
+        if _GAP_S < Fraction(begin - self._next, rate) < _LONGEST_GAP_S:
+            while self._next < begin:
+                yield from self._stamped(_silence(frame, min(begin - self._next, _SILENCE_SAMPLES)))
         yield from self._stamped(frame)
 
     def _stamped(self, frame: AudioFrame) -> Iterator["av.Packet[Any]"]:

@@ -108,3 +108,18 @@ def test_data_that_no_container_takes_is_left_out_aloud(tmp_path: Path, caplog: 
     with av.open(str(upscaled(source, tmp_path / "out.mkv"))) as made:
         assert [stream.type for stream in made.streams] == ["video"]
     assert "stream 1 (data, klv) cannot be copied into any container; it is left out" in caplog.text
+
+
+def test_a_gap_in_sound_that_is_coded_anew_becomes_silence(tmp_path: Path) -> None:
+    whole, source = film(tmp_path / "whole.wmv", codec="mpeg4", sounds=[("wmav2", "jpn")]), tmp_path / "in.wmv"
+    with av.open(str(whole)) as container, av.open(str(source), "w") as out:
+        streams = [out.add_stream_from_template(stream, opaque=True) for stream in container.streams]
+        for packet in container.demux():
+            time_s = (packet.pts or 0) * packet.time_base
+            if packet.size and not (packet.stream.type == "audio" and 0.3 < time_s < 0.5):
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    _, _, before = heard(whole)
+    _, _, after = heard(upscaled(source, tmp_path / "out.mkv"))
+    assert abs(after.size - before.size) <= 2 * 2048
+    assert np.count_nonzero(before == 0) < 3000 < 4800 < np.count_nonzero(after == 0)  # of 48 in a millisecond

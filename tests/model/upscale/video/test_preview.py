@@ -144,3 +144,9 @@ def test_more_frames_than_there_are_show_each_once(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mkv", frames=3)
     made = write_preview([NETWORK], path, 20, tmp_path / "p.html", Options(deinterlace="off"))
     assert len(set(made.times_s)) == len(made.times_s) <= 3
+
+
+def test_where_no_page_can_be_written_is_told_first(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is no folder"):
+        write_preview([NETWORK], tmp_path / "none.mkv", 1, tmp_path / "file" / "p.html")
