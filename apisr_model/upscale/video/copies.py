@@ -90,23 +90,23 @@ class Copies:
     def lost(self, pictures_end: Fraction) -> list[str]:
         """A sentence on each stream that has holes, or ends long before its stated end and that of the pictures.
 
-        All packets must have been read; `pictures_end` in s as the source counts.
+        All packets must have been read; `pictures_end` in s as the source counts. Told are seconds from its start.
         """
-        told = []
+        told, zero = [], Fraction(self._source.start_time or 0, av.time_base)
         for index, seen in self._seen.items():
             stream = self._source.streams[index]
             faults = []
             if seen.holes:
-                first, last = (float(s - self._stretch.origin) for s in seen.holes[0])
+                first, last = (float(s - zero) for s in seen.holes[0])
                 more = f" and {len(seen.holes) - 1} more holes" if seen.holes[1:] else ""
                 faults.append(f"a hole from {first:.1f} to {last:.1f} s{more}")
             stated = _stated_end(stream) if self._stretch.end is None else None
             if seen.end is None and stated is not None and stated > _EARLY_S and self._stretch.start is None:
-                faults.append(f"nothing of its {float(stated):.1f} s can be read")
+                faults.append(f"nothing of its {float(stated - zero):.1f} s can be read")
             if seen.end is not None and stated is not None:
                 short_s = min(stated, pictures_end) - seen.end
                 if short_s > max(_EARLY_S, float(stated) / 20):
-                    ends_s, stated_s = (float(s - self._stretch.origin) for s in (seen.end, stated))
+                    ends_s, stated_s = (float(s - zero) for s in (seen.end, stated))
                     faults.append(f"it ends at {ends_s:.1f} of {stated_s:.1f} s")
             if faults:
                 told.append(f"{describe(stream)}: {', '.join(faults)}")

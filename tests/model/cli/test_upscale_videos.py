@@ -95,3 +95,14 @@ def test_one_video_that_cannot_be_begun_leaves_the_others_alone(tmp_path: Path, 
         assert [path.name for path in sorted(tmp_path.glob("e*.apisr.mkv"))] == ["e1.apisr.mkv", "e3.apisr.mkv"]
         alone = _run(tmp_path / "e2.mkv", "-w", weights, "--device", "cpu")
         assert (alone[0], "another run" in alone[2]) == (2, True)
+
+
+def test_a_damaged_video_is_upscaled_as_far_as_it_goes_and_gives_status_1(tmp_path: Path, weights: Path) -> None:
+    whole = clips.make(tmp_path / "whole.mkv", "mpeg4", size=(64, 48), frames=120)
+    (cut := tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    whole.unlink()
+    status, told, errors = _run(cut, "-w", weights, "--device", "cpu")
+    assert status == 1
+    assert f"damaged: {cut}: cut short: it ends at " in errors
+    assert "1 written, 1 of a damaged input" in errors
+    assert f"{tmp_path / 'cut.apisr.mkv'}: " in told

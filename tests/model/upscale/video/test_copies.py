@@ -51,6 +51,9 @@ def test_holes_in_pictures_and_sound_are_told(tmp_path: Path, whole: Path) -> No
     pictures, sound = lost(damaged(whole, tmp_path))
     assert pictures.startswith("no picture from ")
     assert sound.startswith("stream 1 (audio, aac, jpn): a hole from ")
+    begin_s = float(pictures.split()[3])
+    part = lost(tmp_path / "holed.mkv", start_s=begin_s - 1, duration_s=SECONDS - begin_s)  # in the source's seconds
+    assert [told.partition(" from ")[2] for told in part] == [told.partition(" from ")[2] for told in (pictures, sound)]
 
 
 def test_a_picture_that_stands_still_in_a_sound_file_is_no_hole(tmp_path: Path) -> None:
