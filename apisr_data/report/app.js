@@ -1,6 +1,12 @@
 // The page: its head, its views, its keys.
 
-const viewNames = { overview: "Overview", frames: "Frames", duplicates: "Duplicates", heights: "Native heights", videos: "Videos" };
+const viewNames = {
+  overview: "Overview",
+  frames: "Frames",
+  duplicates: "Duplicates",
+  heights: "Native heights",
+  videos: "Videos",
+};
 const themes = { auto: "◐", light: "☀", dark: "☾" };
 const themeKey = "apisr-report theme";
 
@@ -13,7 +19,14 @@ class App {
     this.links = Object.entries(viewNames).map(([name, label]) => el("a", { href: `#${name}` }, label));
     this.bar = el("div", { class: "decisions" });
     this.told = el("p", { class: "notice told", hidden: true });
-    document.body.append(this.head(), this.told, this.main, this.panel.root, this.said, el("div", { id: "tip", hidden: true }));
+    document.body.append(
+      this.head(),
+      this.told,
+      this.main,
+      this.panel.root,
+      this.said,
+      el("div", { id: "tip", hidden: true }),
+    );
     decisions.addEventListener("change", () => this.drawBar());
     addEventListener("hashchange", () => this.go());
     addEventListener("keydown", event => this.key(event));
@@ -22,30 +35,43 @@ class App {
   }
 
   head() {
-    const theme = el("button", { type: "button", class: "theme", onclick: () => {
-      const names = Object.keys(themes);
-      setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
-      name();
-    } });
+    const theme = el("button", {
+      type: "button",
+      class: "theme",
+      onclick: () => {
+        const names = Object.keys(themes);
+        setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
+        name();
+      },
+    });
     const name = () => {
       const current = document.documentElement.dataset.theme;
       theme.replaceChildren(themes[current], el("span", {}, ` ${current}`));
       theme.setAttribute("aria-label", `Colours: ${current}`);
     };
     name();
-    const head = el("header", { class: "head" },
+    const head = el(
+      "header",
+      { class: "head" },
       el("h1", { title: `made ${data.dataset.made}` }, data.dataset.name),
       el("nav", { "aria-label": "Views" }, this.links),
-      this.bar, theme);
-    new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(head);
+      this.bar,
+      theme,
+    );
+    new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(
+      head,
+    );
     return head;
   }
 
   /** Show the view that the address names. */
   go() {
-    const name = location.hash.slice(1) in viewNames ? location.hash.slice(1) : "overview";
+    const asked = location.hash.slice(1);
+    const name = Object.hasOwn(viewNames, asked) ? asked : "overview";
     this.name = name;
-    this.links.forEach(at => at.hash === `#${name}` ? at.setAttribute("aria-current", "page") : at.removeAttribute("aria-current"));
+    this.links.forEach(at =>
+      at.hash === `#${name}` ? at.setAttribute("aria-current", "page") : at.removeAttribute("aria-current"),
+    );
     this.views[name] ??= this.make(name);
     this.main.replaceChildren(this.views[name]);
     scrollTo(0, 0);
@@ -105,7 +131,9 @@ class App {
 
   undo() {
     const frame = decisions.undo();
-    this.say(frame === undefined ? "nothing to undo" : `undone: ${placeOf(frame)} is ${verdictName(decisions.verdict(frame))}`);
+    this.say(
+      frame === undefined ? "nothing to undo" : `undone: ${placeOf(frame)} is ${verdictName(decisions.verdict(frame))}`,
+    );
   }
 
   say(text) {
@@ -117,8 +145,12 @@ class App {
     if (event.key === "Escape") this.close();
     if (event.target.matches("input, select, textarea")) return;
     const acts = {
-      k: () => this.decide(true), d: () => this.decide(false), a: () => this.decide(null), u: () => this.undo(),
-      n: () => this.step(1), p: () => this.step(-1),
+      k: () => this.decide(true),
+      d: () => this.decide(false),
+      a: () => this.decide(null),
+      u: () => this.undo(),
+      n: () => this.step(1),
+      p: () => this.step(-1),
     };
     const act = acts[event.key.toLowerCase()];
     if (!act) return;
@@ -132,8 +164,17 @@ class App {
     const hadFocus = this.bar.contains(document.activeElement) ? document.activeElement.name : null;
     this.bar.replaceChildren(
       el("span", { class: "soft" }, count ? `${plural(count, "decision")} to hand over` : "no decisions to hand over"),
-      el("button", { type: "button", name: "undo", disabled: !decisions.history.length, onclick: () => this.undo() }, "Undo"),
-      el("button", { type: "button", name: "download", class: count ? "strong" : null, onclick: () => this.download() }, "Download overrides"));
+      el(
+        "button",
+        { type: "button", name: "undo", disabled: !decisions.history.length, onclick: () => this.undo() },
+        "Undo",
+      ),
+      el(
+        "button",
+        { type: "button", name: "download", class: count ? "strong" : null, onclick: () => this.download() },
+        "Download overrides",
+      ),
+    );
     if (hadFocus) this.bar.querySelector(`[name=${hadFocus}]`).focus();
   }
 
@@ -143,8 +184,22 @@ class App {
     el("a", { href: address, download: "overrides.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     this.told.hidden = false;
-    this.told.replaceChildren("Now give it to the dataset: ", command(`apisr-data select ${data.dataset.path} --overrides overrides.csv`),
-      el("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => { this.told.hidden = true; } }, "✕"));
+    this.told.replaceChildren(
+      "Now give it to the dataset: ",
+      command(`apisr-data select ${data.dataset.path} --overrides overrides.csv`),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "close",
+          "aria-label": "Close",
+          onclick: () => {
+            this.told.hidden = true;
+          },
+        },
+        "✕",
+      ),
+    );
   }
 }
 
@@ -160,7 +215,7 @@ function setTheme(name) {
 function storedTheme() {
   try {
     const name = localStorage.getItem(themeKey);
-    return name in themes ? name : "auto";
+    return Object.hasOwn(themes, name ?? "") ? name : "auto";
   } catch {
     return "auto";
   }

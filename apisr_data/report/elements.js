@@ -31,7 +31,7 @@ function number(value) {
 
 function percent(part, whole) {
   if (!whole) return "–";
-  const share = 100 * part / whole;
+  const share = (100 * part) / whole;
   return `${share > 0 && share < 10 ? share.toFixed(1) : Math.round(share)}%`;
 }
 
@@ -57,3 +57,6 @@ const words = name => name.replaceAll("_", " ");
 const command = text => el("code", { class: "command" }, text);
 
 const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+
+/** A button that looks like a link. */
+const link = (text, act) => el("button", { type: "button", class: "link", onclick: act }, text);

@@ -14,12 +14,19 @@ class Grid {
     this.onOpen = onOpen;
     this.onMove = onMove;
     this.shownScore = null;
-    this.root = el("div", { class: "grid", role: "grid", tabindex: 0, "aria-label": "Frames",
-      "aria-describedby": "keys", onclick: event => this.click(event), onkeydown: event => this.key(event) });
+    this.root = el("div", {
+      class: "grid",
+      role: "grid",
+      tabindex: 0,
+      "aria-label": "Frames",
+      "aria-describedby": "keys",
+      onclick: event => this.click(event),
+      onkeydown: event => this.key(event),
+    });
     new ResizeObserver(() => this.measure()).observe(this.root);
     addEventListener("scroll", () => this.schedule(), { passive: true });
     addEventListener("resize", () => this.schedule());
-    decisions.addEventListener("change", () => this.redraw());
+    decisions.addEventListener("change", event => this.refresh(event.detail));
   }
 
   /** Show these frames, `score` under each; the first of them is active. */
@@ -42,7 +49,7 @@ class Grid {
     const least = Math.min(cell_px.least, (width - cell_px.gap) / 2);
     this.columns = Math.max(1, Math.floor((width + cell_px.gap) / (least + cell_px.gap)));
     const cell = (width - cell_px.gap * (this.columns - 1)) / this.columns;
-    this.row_px = Math.round(cell * 9 / 16) + cell_px.caption + cell_px.gap;
+    this.row_px = Math.round((cell * 9) / 16) + cell_px.caption + cell_px.gap;
     this.root.style.setProperty("--columns", this.columns);
     this.root.style.setProperty("--row", `${this.row_px - cell_px.gap}px`);
     this.root.style.height = `${Math.ceil(this.order.length / this.columns) * this.row_px}px`;
@@ -70,6 +77,17 @@ class Grid {
     this.paint();
   }
 
+  /** Draw the cell of a frame anew, every cell for null; pictures stay, so that none flickers. */
+  refresh(frame) {
+    for (const cell of this.root.querySelectorAll("[data-place]")) {
+      const place = Number(cell.dataset.place);
+      if (frame !== null && this.order[place] !== frame) continue;
+      const fresh = this.cell(place);
+      fresh.querySelector(".thumbnail").replaceWith(cell.querySelector(".thumbnail"));
+      cell.replaceWith(fresh);
+    }
+  }
+
   /** Put the rows into the page that should be there, and take the others out. */
   paint() {
     if (!this.root.clientWidth) return;
@@ -85,7 +103,8 @@ class Grid {
       this.rows.delete(row);
     }
     let next = null;
-    for (const row of [...wanted].sort((a, b) => b - a)) {  // from the last up: their order is the one that is read out
+    for (const row of [...wanted].sort((a, b) => b - a)) {
+      // from the last up: their order is the one that is read out
       if (!this.rows.has(row)) this.rows.set(row, this.row(row));
       const element = this.rows.get(row);
       if (element.parentNode !== this.root || element.nextSibling !== next) this.root.insertBefore(element, next);
@@ -96,9 +115,18 @@ class Grid {
 
   row(row) {
     const places = [];
-    for (let place = row * this.columns; place < Math.min(this.order.length, (row + 1) * this.columns); place++) places.push(place);
-    return el("div", { role: "row", class: "row", "aria-rowindex": row + 1, style: { transform: `translateY(${row * this.row_px}px)` } },
-      places.map(place => this.cell(place)));
+    for (let place = row * this.columns; place < Math.min(this.order.length, (row + 1) * this.columns); place++)
+      places.push(place);
+    return el(
+      "div",
+      {
+        role: "row",
+        class: "row",
+        "aria-rowindex": row + 1,
+        style: { transform: `translateY(${row * this.row_px}px)` },
+      },
+      places.map(place => this.cell(place)),
+    );
   }
 
   cell(place) {
@@ -106,15 +134,27 @@ class Grid {
     const verdict = decisions.verdict(frame);
     const isByHand = decisions.decision(frame) !== undefined;
     const score = this.shownScore && byName[this.shownScore].values[frame];
-    return el("div", { role: "gridcell", id: `frame-${place}`, "data-place": place, title: reasonOf(frame),
-      class: `cell ${verdictName(verdict)}${place === this.active ? " active" : ""}`, "aria-selected": String(place === this.active),
-      "aria-label": `${placeOf(frame)}; ${verdictName(verdict)}${isByHand ? " by hand" : ""}: ${reasonOf(frame)}` },
-    thumbnail(frame),
-    isByHand ? el("span", { class: `hand${decisions.isChanged(frame) ? " new" : ""}` }, "by hand") : null,
-    el("div", { class: "caption" },
-      el("span", {}, frames.picture?.[frame] ?? clock(frames.time_s[frame])),
-      el("span", { class: "score" }, this.shownScore ? number(score) : ""),
-      verdictButtons(frame, verdict, -1)));
+    return el(
+      "div",
+      {
+        role: "gridcell",
+        id: `frame-${place}`,
+        "data-place": place,
+        title: reasonOf(frame),
+        class: `cell ${verdictName(verdict)}${place === this.active ? " active" : ""}`,
+        "aria-selected": String(place === this.active),
+        "aria-label": `${placeOf(frame)}; ${verdictName(verdict)}${isByHand ? " by hand" : ""}: ${reasonOf(frame)}`,
+      },
+      thumbnail(frame),
+      isByHand ? el("span", { class: `hand${decisions.isChanged(frame) ? " new" : ""}` }, "by hand") : null,
+      el(
+        "div",
+        { class: "caption" },
+        el("span", {}, frames.picture?.[frame] ?? clock(frames.time_s[frame])),
+        el("span", { class: "score" }, this.shownScore ? number(score) : ""),
+        verdictButtons(frame, verdict, -1),
+      ),
+    );
   }
 
   click(event) {
@@ -129,8 +169,16 @@ class Grid {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = this.columns * Math.max(1, Math.floor(innerHeight / this.row_px) - 1);
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page,
-      Home: -this.order.length, End: this.order.length };
+    const steps = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: this.columns,
+      ArrowUp: -this.columns,
+      PageDown: page,
+      PageUp: -page,
+      Home: -this.order.length,
+      End: this.order.length,
+    };
     if (event.key in steps) this.move(steps[event.key]);
     else if (event.key === "Enter" && this.order.length) this.onOpen(this.frame);
     else return;
@@ -154,13 +202,4 @@ class Grid {
     cell.scrollIntoView({ block: "nearest" });
     this.onMove(this.frame);
   }
-}
-
-/** Keep and drop, the one in force pressed; whoever contains them listens to `data-keep`. */
-function verdictButtons(frame, verdict, tabindex = null) {
-  return el("span", { class: "verdict" },
-    el("button", { type: "button", class: "keep", "data-keep": "true", tabindex, "aria-pressed": String(verdict === true),
-      "aria-label": "keep", title: "keep (k)" }, "✓"),
-    el("button", { type: "button", class: "drop", "data-keep": "false", tabindex, "aria-pressed": String(verdict === false),
-      "aria-label": "drop", title: "drop (d)" }, "✕"));
 }

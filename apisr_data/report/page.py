@@ -10,7 +10,10 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-_SCRIPTS = ("elements", "store", "charts", "table", "overview", "grid", "panel", "sheet", "groups", "videos", "app")
+_SCRIPTS = (
+    *("elements", "store", "frame", "charts", "table", "sizes", "complexity", "overview"),
+    *("range", "grid", "panel", "sheet", "groups", "videos", "app"),
+)
 """In the order in which they stand in the page, in one scope; `app` starts it all."""
 
 

@@ -7,7 +7,19 @@ const byName = Object.fromEntries(frames.scores.map(score => [score.name, score]
 
 const stateOf = stage => data.stages.find(entry => entry.stage === stage).state;
 const commandOf = stage =>
-  stage === "extract" ? `apisr-data extract VIDEOS... -d ${data.dataset.path}` : `apisr-data ${stage} ${data.dataset.path}`;
+  stage === "extract"
+    ? `apisr-data extract VIDEOS... -d ${data.dataset.path}`
+    : `apisr-data ${stage} ${data.dataset.path}`;
+
+/** What to say of a stage that has not run; its command follows. */
+const notYet = {
+  extract: "Nothing was read yet:",
+  score: "No frame is scored yet:",
+  dedup: "Duplicates were not looked for yet:",
+  select: "Nothing is selected yet:",
+  rescale: "No image is made of the kept frames yet:",
+};
+
 const videoOf = frame => data.videos[frames.video[frame]];
 const titleOf = frame => data.titles[videoOf(frame).title] || "untitled";
 
@@ -26,7 +38,8 @@ function placeOf(frame) {
 }
 
 /**
- * The decisions of a person: those that the dataset remembers, and over them those made in this page.
+ * The decisions of a person: those that the dataset remembers, and over them those made in this page. An event "change"
+ * names the frame in its `detail`, null where any may have changed.
  *
  * A change is true (keep), false (drop) or null (a remembered decision is taken back). Changes and their history lie in
  * localStorage under the dataset and the file; frames that are gone keep theirs there, unseen.
@@ -41,7 +54,7 @@ class Decisions extends EventTarget {
     addEventListener("storage", event => {
       if (event.key !== this.key) return;
       this.load();
-      this.dispatchEvent(new Event("change"));
+      this.tell(null);
     });
   }
 
@@ -54,21 +67,26 @@ class Decisions extends EventTarget {
     }
     this.changes = new Map(Object.entries(stored.changes ?? {}));
     this.history = stored.history ?? [];
-    for (const [id, isKept] of this.changes) {  // what select has taken over since is no change any more
+    for (const [id, isKept] of this.changes) {
+      // what select has taken over since is no change any more
       if (!this.place.has(id) || (this.remembered(this.place.get(id)) ?? null) !== isKept) continue;
       this.changes.delete(id);
       this.history = this.history.filter(([changed]) => changed !== id);
     }
   }
 
-  save() {
+  tell(frame) {
+    this.dispatchEvent(new CustomEvent("change", { detail: frame }));
+  }
+
+  save(frame) {
     const text = JSON.stringify({ changes: Object.fromEntries(this.changes), history: this.history.slice(-1000) });
     try {
       localStorage.setItem(this.key, text);
     } catch {
       this.isStored = false;
     }
-    this.dispatchEvent(new Event("change"));
+    this.tell(frame);
   }
 
   /** true, false, or undefined where the dataset remembers none. */
@@ -79,7 +97,7 @@ class Decisions extends EventTarget {
   /** true, false, or undefined where no person decided. */
   decision(frame) {
     const id = frames.id[frame];
-    return this.changes.has(id) ? this.changes.get(id) ?? undefined : this.remembered(frame);
+    return this.changes.has(id) ? (this.changes.get(id) ?? undefined) : this.remembered(frame);
   }
 
   isChanged(frame) {
@@ -99,7 +117,7 @@ class Decisions extends EventTarget {
     if ((this.decision(frame) ?? null) === isKept) return;
     this.history.push([id, this.changes.has(id) ? this.changes.get(id) : "unchanged"]);
     this.restore(id, isKept);
-    this.save();
+    this.save(frame);
   }
 
   restore(id, isKept) {
@@ -112,9 +130,10 @@ class Decisions extends EventTarget {
   undo() {
     const last = this.history.pop();
     if (!last) return undefined;
+    const frame = this.place.get(last[0]);
     this.restore(...last);
-    this.save();
-    return this.place.get(last[0]);
+    this.save(frame ?? null);
+    return frame;
   }
 
   /** Changes that the dataset does not know of. */
@@ -126,12 +145,12 @@ class Decisions extends EventTarget {
 
   /** Every decision, the dataset's and those made here, as `apisr-data select --overrides` reads them. */
   csv() {
-    const quoted = text => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const quoted = text => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const rows = data.lost_decisions.map(([id, isKept, because]) => [id, isKept, because ?? ""]);
     for (let frame = 0; frame < frameCount; frame++) {
       const decision = this.decision(frame);
       if (decision === undefined) continue;
-      rows.push([frames.id[frame], decision, this.isChanged(frame) ? "by hand" : frames.decided[frame][1] ?? ""]);
+      rows.push([frames.id[frame], decision, this.isChanged(frame) ? "by hand" : (frames.decided[frame][1] ?? "")]);
     }
     return ["frame_id,is_kept,reason", ...rows.map(row => row.map(String).map(quoted).join(","))].join("\n") + "\n";
   }
@@ -140,13 +159,15 @@ class Decisions extends EventTarget {
 const decisions = new Decisions();
 
 /** A verdict as a word and a class. */
-const verdictName = isKept => isKept === true ? "kept" : isKept === false ? "dropped" : "open";
+const verdictName = isKept => (isKept === true ? "kept" : isKept === false ? "dropped" : "open");
 
 /** Why a frame has its verdict, for people. */
 function reasonOf(frame) {
   if (decisions.isChanged(frame)) {
     const decision = decisions.decision(frame);
-    return decision === undefined ? "select decides when it runs again" : `${decision ? "kept" : "dropped"} by you, here`;
+    return decision === undefined
+      ? "select decides when it runs again"
+      : `${decision ? "kept" : "dropped"} by you, here`;
   }
   return frames.reason[frame] ?? "not selected yet";
 }

@@ -4,38 +4,72 @@ const rowsShown = 60;
 
 /**
  * A table in a box that scrolls sideways. `columns` are { name, value, cell, isNumber, note }: `value(row)` is what
- * sorts and, without `cell(row)`, what is shown. `sorted` is [column, isDescending] to begin with; null leaves the order.
+ * sorts and, without `cell(row)`, what is shown. `sorted` is [column, isDescending] at first; null leaves the order.
  */
 function table(caption, columns, rows, sorted = null) {
   let shown = rowsShown;
   let order = sorted;
-  const heads = columns.map((column, number) => el("th", { scope: "col", class: column.isNumber ? "number" : null },
-    el("button", { type: "button", title: column.note, onclick: () => {
-      order = [number, order?.[0] === number ? !order[1] : Boolean(column.isNumber)];
-      draw();
-    } }, column.name)));
+  const heads = columns.map((column, number) =>
+    el(
+      "th",
+      { scope: "col", class: column.isNumber ? "number" : null },
+      el(
+        "button",
+        {
+          type: "button",
+          title: column.note,
+          onclick: () => {
+            order = [number, order?.[0] === number ? !order[1] : Boolean(column.isNumber)];
+            draw();
+          },
+        },
+        column.name,
+      ),
+    ),
+  );
   const body = el("tbody");
-  const more = el("button", { type: "button", class: "more", onclick: () => { shown = rows.length; draw(); } });
+  const more = el("button", {
+    type: "button",
+    class: "more",
+    onclick: () => {
+      shown = rows.length;
+      draw();
+    },
+  });
 
   function draw() {
-    heads.forEach((head, number) => head.setAttribute("aria-sort",
-      order?.[0] === number ? (order[1] ? "descending" : "ascending") : "none"));
-    const listed = order ? [...rows].sort((a, b) => compare(columns[order[0]].value(a), columns[order[0]].value(b), order[1])) : rows;
-    body.replaceChildren(...listed.slice(0, shown).map(row => el("tr", {}, columns.map(column =>
-      el("td", { class: column.isNumber ? "number" : null }, show(column, row))))));
+    heads.forEach((head, number) =>
+      head.setAttribute("aria-sort", order?.[0] === number ? (order[1] ? "descending" : "ascending") : "none"),
+    );
+    const listed = order
+      ? [...rows].sort((a, b) => compare(columns[order[0]].value(a), columns[order[0]].value(b), order[1]))
+      : rows;
+    body.replaceChildren(
+      ...listed.slice(0, shown).map(row =>
+        el(
+          "tr",
+          {},
+          columns.map(column => el("td", { class: column.isNumber ? "number" : null }, show(column, row))),
+        ),
+      ),
+    );
     more.hidden = rows.length <= shown;
     more.textContent = `Show all ${number(rows.length)}`;
   }
 
   draw();
-  return el("div", { class: "table", role: "region", "aria-label": caption, tabindex: 0 },
-    el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body), more);
+  return el(
+    "div",
+    { class: "table", role: "region", "aria-label": caption, tabindex: 0 },
+    el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body),
+    more,
+  );
 }
 
 function show(column, row) {
   if (column.cell) return column.cell(row);
   const value = column.value(row);
-  return column.isNumber ? number(value) : value ?? "–";
+  return column.isNumber ? number(value) : (value ?? "–");
 }
 
 /** What is absent comes last, either way. */

@@ -240,3 +240,24 @@ def test_a_chart_has_its_figures_as_a_table(sheet):
     chart = sheet.locator("figure", has_text="Bytes that a frame was coded with")
     chart.get_by_text("The figures").click()
     expect(chart.get_by_role("cell", name="800", exact=True)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_ten_thousand_frames_keep_few_cells_in_the_page(page, tmp_path):
+    report = write_report(make(tmp_path / "set", [f"Title {n}" for n in range(20)], 500))
+    assert report.pictures is not None
+    page.goto(report.path.as_uri() + "#frames")
+    found = page.locator(".filters > output")
+    expect(found).to_have_text("10,000 of 10,000 frames, 4,000 kept")
+    page.get_by_role("grid").focus()
+    for key, place in (("End", 9999), ("Home", 0), ("PageDown", 0), ("End", 9999)):
+        page.keyboard.press(key)
+        if key != "PageDown":
+            expect(frame(page, place)).to_be_in_viewport()
+        assert page.locator(".cell").count() < 150
+    page.keyboard.press("k")
+    assert is_kept(page, 9999)
+    page.get_by_label("Search").fill("duplicate of")
+    expect(found).to_have_text("2,000 of 10,000 frames, 0 kept")
+    broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length")
+    assert broken == 0

@@ -1,5 +1,8 @@
 import json
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +120,11 @@ def test_a_target_that_is_no_page_is_refused(tmp_path, name):
 def test_the_page_names_files_from_their_common_folder(tmp_path):
     facts = facts_of(write_report(make(tmp_path / "set", ["One", "Two"], 1)).path)
     assert [video["path"] for video in facts["videos"]] == ["000 One.mkv", "001 Two.mkv"]
+
+
+def test_the_command_says_what_it_wrote_and_how_decisions_come_back(tmp_path):
+    folder = make(tmp_path / "a set", ["One"], 5).path
+    command = [sys.executable, "-m", "apisr_data.cli", "report", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert f"wrote {folder / 'report.html'}" in result.stdout
+    assert f"next: apisr-data select {shlex.quote(str(folder))} --overrides overrides.csv" in result.stdout
