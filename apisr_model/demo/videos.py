@@ -39,7 +39,7 @@ def upscale(source: Path, network: Network, options: Options, limits: Limits, re
             report(_update(progress))
 
         result = video.run(show)
-    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in result.notes)
+    notes = "".join(f" {note[0].upper()}{note[1:]}." for note in (*result.notes, *result.lost))
     return Upscaled(result.path, f"{result.sentence}.{notes}")
 
 
