@@ -54,7 +54,14 @@ def demo(
     from apisr_model.demo.shelf import Shelf
 
     set_up_logging(is_verbose=verbose)
-    limits = Limits(max_mpx, max_seconds, max_minutes, max_upload, queue, keep_minutes)
+    limits = Limits(
+        max_mpx=max_mpx,
+        max_seconds=max_seconds,
+        max_minutes=max_minutes,
+        max_upload_mb=max_upload,
+        queue=queue,
+        keep_minutes=keep_minutes,
+    )
     shelf = Shelf(weights or [], device=device, precision=precision)
     if shelf.default is None:
         ERR.print("no weights are here: the page says how to get some; its other tabs work")

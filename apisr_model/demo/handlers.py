@@ -60,7 +60,7 @@ class Handlers:
             finish = _finish(scale, strength, match_colour)
             return pictures.upscale(source, self.shelf.network(weights), finish, _tile(tile), report)
 
-        done = yield from self._follow(self.heavy, upload, request, work, outputs=3)
+        done = yield from self._follow(self.heavy, upload, request, work)
         if done is not None:
             yield _said(done.told), gr.update(value=(done.before, done.after)), _download(done.file)
 
@@ -88,9 +88,9 @@ class Handlers:
             )
             return videos.upscale(source, self.shelf.network(weights), options, self.limits, report)
 
-        done = yield from self._follow(self.heavy, upload, request, work, outputs=3)
+        done = yield from self._follow(self.heavy, upload, request, work)
         if done is not None:
-            yield _said(done.told), gr.update(value=_player(done.file), visible=True), _download(done.file)
+            yield _said(done.told), _player(done.file), _download(done.file)
 
     def enhance(self, upload: str | None, gamma: float, request: gr.Request) -> Updates:
         """Outputs: status, slider, gallery."""
@@ -99,7 +99,7 @@ class Handlers:
             check_picture(source, self.limits)
             return previews.enhance(source, gamma, report)
 
-        done = yield from self._follow(self.light, upload, request, work, outputs=3)
+        done = yield from self._follow(self.light, upload, request, work)
         if done is not None:
             (before, _), (after, _), *_ = done.cells
             yield _said(done.told), gr.update(value=(before, after)), gr.update(value=list(done.cells[2:]))
@@ -113,7 +113,7 @@ class Handlers:
             check_picture(source, self.limits)
             return previews.degrade(source, recipe, int(scale), int(samples), max(0, int(seed or 0)), report)
 
-        done = yield from self._follow(self.light, upload, request, work, outputs=3)
+        done = yield from self._follow(self.light, upload, request, work)
         if done is not None:
             steps = "".join(f"<h4>sample {n}</h4><pre>{html.escape(drawn)}</pre>" for n, drawn in enumerate(done.steps))
             yield _said(done.told), gr.update(value=list(done.cells)), steps
@@ -143,11 +143,9 @@ class Handlers:
         upload: str | None,
         request: gr.Request,
         work: Callable[[Path, Report], _Result],
-        *,
-        outputs: int,
     ) -> Generator[tuple[Any, ...], None, _Result | None]:
-        """Run `work` on the upload and show how far it is in the first output; None: it failed, and that is shown."""
-        rest = [gr.skip()] * (outputs - 1)
+        """Run `work` on the upload and show how far it is in the first of three outputs; None: it failed."""
+        rest = gr.skip(), gr.skip()
         session = request.session_hash or ""
         if not upload:
             yield _said("Choose a file first.", is_wrong=True), *rest
@@ -206,7 +204,7 @@ def _said(text: str, *, is_wrong: bool = False) -> str:
 
 def _progress(update: Update) -> str:
     value = "" if update.share is None else f' value="{update.share:.3f}"'
-    told = f"{update.stage} {update.told}" if update.told else update.stage
+    told = f"{update.stage}: {update.told}" if update.told else update.stage
     return (
         f'<div class="said"><progress max="1"{value} aria-label="progress"></progress><p>{html.escape(told)}</p></div>'
     )

@@ -13,14 +13,7 @@ from apisr_model.demo.shelf import Shelf
 
 TITLE = "APISR"
 _ABOUT = "Anime super-resolution: drop a picture or a short video, and get each drawing back larger."
-_SCALES: list[tuple[str, float]] = [
-    ("the network's", 0.0),
-    ("1x", 1.0),
-    ("1.5x", 1.5),
-    ("2x", 2.0),
-    ("3x", 3.0),
-    ("4x", 4.0),
-]
+_SCALES = [("the network's", 0.0), *((f"{scale:g}x", scale) for scale in (1.0, 1.5, 2.0, 3.0, 4.0))]
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "DejaVu Sans Mono", "monospace")
 _NO_WEIGHTS = """**No weights are on this machine yet.** Fetch some, `apisr-model weights fetch realesr-animevideov3`,

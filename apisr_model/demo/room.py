@@ -73,6 +73,11 @@ class Room:
                 shutil.rmtree(path, ignore_errors=True)
                 if not path.is_dir():
                     path.unlink(missing_ok=True)
+        with self._lock:
+            for session, folders in list(self._of_session.items()):
+                folders -= {folder for folder in folders - self._at_work if not folder.exists()}
+                if not folders:
+                    del self._of_session[session]
 
     def close(self) -> None:
         """Remove the folder."""
