@@ -65,7 +65,7 @@ def test_a_file_in_the_cache_is_found_and_a_body_alone_will_do(cache: Path, resn
 def test_without_weights_the_message_says_what_to_do(cache: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         perceptual.load(PerceptualConfig())
-    for part in (VGG, VGG19.url, str(cache / VGG), "perceptual.vgg_file", "perceptual.vgg_weight = 0"):
+    for part in (VGG, VGG19.url, str(cache / VGG), "losses.perceptual.vgg_file", "losses.perceptual.vgg_weight = 0"):
         assert part in str(caught.value)
 
 
