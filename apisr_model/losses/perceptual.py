@@ -161,8 +161,8 @@ def load(config: PerceptualConfig, *, offline: bool = False, progress: cache.Pro
                 return None
             raise WeightsError(
                 f"the perceptual loss wants {published.file} for its half '{half}': {error}; or name another file in "
-                f"losses.perceptual.{half}_file; or leave this half out with losses.perceptual.{half}_weight = 0, or whatever "
-                'is absent with losses.perceptual.if_absent = "drop"'
+                f"losses.perceptual.{half}_file; or leave this half out with losses.perceptual.{half}_weight = 0, or "
+                'whatever is absent with losses.perceptual.if_absent = "drop"'
             ) from None
 
     vgg = resnet = None

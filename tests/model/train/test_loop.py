@@ -216,7 +216,7 @@ def test_perceptual_weights_that_are_nowhere_stop_the_run_with_the_remedy(
 ) -> None:
     monkeypatch.setenv("APISR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("APISR_OFFLINE", "1")
-    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d\.pth .* perceptual\.vgg_weight = 0"):
+    with pytest.raises(WeightsError, match=r"vgg19-dcbb9e9d\.pth .* losses\.perceptual\.vgg_weight = 0"):
         run(tmp_path, parse(TrainRecipe, TINY | {"losses": {"perceptual": {}}}, "test"))
     dropped = {"perceptual": {"if_absent": "drop"}}
     assert run(tmp_path, parse(TrainRecipe, TINY | {"losses": dropped}, "test")).is_finished
