@@ -120,3 +120,16 @@ def test_only_this_machine_can_open_the_page(served: Served) -> None:
 
 def test_the_room_is_its_owners_alone(served: Served) -> None:
     assert served.room.stat().st_mode & 0o077 == 0 or os.name == "nt"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "pyproject.toml", "../place/x.png"])
+def test_an_event_cannot_name_a_file_of_the_server(served: Served, path: str) -> None:
+    events = answer(served, "config").json()["dependencies"]
+    picture = next(event for event in events if len(event["inputs"]) == 6)  # of the picture tab
+    data = [{"path": path, "meta": {"_type": "gradio.FileData"}}, None, 0.0, 1, 0, False]
+    body = {"data": data, "fn_index": picture["id"], "session_hash": "thief", "trigger_id": picture["targets"][0][0]}
+    assert answer(served, "gradio_api/queue/join", "POST", json=body).status_code == 200
+    told = answer(served, "gradio_api/queue/data?session_hash=thief").text
+    ends = [json.loads(line[6:]) for line in told.splitlines() if "process_completed" in line]
+    assert [end["success"] for end in ends] == [False]
+    assert ends[0]["output"]["error"] is None
