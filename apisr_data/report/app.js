@@ -4,7 +4,7 @@ const viewNames = {
   overview: "Overview",
   frames: "Frames",
   duplicates: "Duplicates",
-  heights: "Native heights",
+  heights: "Heights",
   videos: "Videos",
 };
 const themes = { auto: "◐", light: "☀", dark: "☾" };
