@@ -12,7 +12,6 @@ datasets, which find a pair by its name. A real pair of the manifest is copied, 
 """
 
 import json
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from apisr_data.config import Settings
@@ -30,6 +28,7 @@ from apisr_data.errors import ConfigError, ImageError
 from apisr_data.images import Rgb, encode_png, read, write_bytes
 from apisr_model import targets
 from apisr_model.data import Row, read_low_res
+from apisr_model.data.batches import set_up_worker
 from apisr_model.degradations import from_levels, to_levels
 from apisr_model.degrade import Degradation, DegradationConfig, Drawn
 from apisr_model.errors import DegradationError, ShapeError
@@ -161,7 +160,7 @@ def _results(
         yield from map(work, jobs)
         return
     todo: Iterable[Any] = iter(jobs)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_set_up_worker) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=set_up_worker) as pool:
         waiting = [pool.submit(work, job) for job in islice(todo, workers * _AHEAD)]
         try:
             while waiting:
@@ -169,11 +168,6 @@ def _results(
                 waiting.extend(pool.submit(work, job) for job in islice(todo, 1))
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _set_up_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to stop them
-    cv2.setNumThreads(0)  # the processes share the cores already
 
 
 def _write_pair(out: Path, settings: PairSettings, job: tuple[Picture, int]) -> Pair | Failure:

@@ -8,6 +8,8 @@ neighbouring lanes and with them whole frames: none is degraded twice, and what 
 would.
 """
 
+import atexit
+import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -152,7 +154,7 @@ def load(source: Numbered[T_co], numbers: Iterable[int], workers: int) -> Iterat
         num_workers=workers,
         # OpenCV's threads do not survive a fork
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_set_up_worker if workers else None,
+        worker_init_fn=set_up_worker if workers else None,
     )
     try:
         for made in loader:
@@ -180,6 +182,13 @@ def stack(placed: Sequence[tuple[Place, Pair]]) -> Batch:
     )
 
 
+def set_up_worker(_worker: int = 0) -> None:
+    """What a process that makes pairs does before all else."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to stop them
+    cv2.setNumThreads(0)  # the processes share the cores already
+    atexit.register(os._exit, 0)  # where it ends in full, a library's thread aborts one process in ten
+
+
 class _Told(Dataset[T_co], Generic[T_co]):
     """What the source makes, or the error that it raises: from a worker it would arrive with the worker's stack."""
 
@@ -195,11 +204,6 @@ class _Told(Dataset[T_co], Generic[T_co]):
 
 def _as_it_is(made: Any) -> Any:
     return made
-
-
-def _set_up_worker(_worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to stop them
-    cv2.setNumThreads(0)  # the processes share the cores already
 
 
 def _floats(levels: list[Tensor]) -> Tensor:
