@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apisr_data.dataset import Dataset
-from apisr_data.report.figures import curves, packet_sizes, score_columns
+from apisr_data.report.figures import complexity_scorers, curves, packet_sizes, score_columns
 from apisr_data.report.progress import progress
 from apisr_data.status import RULE
 
@@ -18,12 +18,15 @@ Facts = dict[str, Any]
 
 _VIDEOS = """
     SELECT video_id, coalesce(title, '') AS title, episode, path, kind, status, reason, container, codec, profile,
-    pixel_format, width, height, fps, duration_s, interlacing, field_order, colour_matrix, colour_range, colour_source,
-    packets, i_frames, key_frames, iframe_method, decode_errors, is_cut_short, native_height, native_confidence, licence
+    pixel_format, width, height, if(isfinite(fps), fps, NULL) AS fps,
+    if(isfinite(duration_s), duration_s, NULL) AS duration_s, interlacing, field_order, colour_matrix, colour_range,
+    colour_source, packets, i_frames, key_frames, iframe_method, decode_errors, is_cut_short,
+    native_height, native_confidence, licence
     FROM videos ORDER BY title, try_cast(episode AS DOUBLE), episode, path"""
 
 _FRAMES = """
-    SELECT {columns}, frames.frame_id, frames.video_id, frames.time_s, frames.image_name, frames.width, frames.height,
+    SELECT {columns}, frames.frame_id, frames.video_id, frames.image_name, frames.width, frames.height,
+        if(isfinite(frames.time_s), round(frames.time_s, 3), NULL) AS time_s,
         frames.scene, selection.is_kept, selection.reason, {rule} AS rule, duplicates.kept_frame_id AS keeper,
         duplicates.distance, overrides.is_kept AS decided, overrides.reason AS decided_because
     FROM frames JOIN videos USING (video_id) LEFT JOIN scores ON scores.frame_id = frames.frame_id
@@ -31,8 +34,6 @@ _FRAMES = """
     LEFT JOIN duplicates ON duplicates.frame_id = frames.frame_id
     LEFT JOIN overrides ON overrides.frame_id = frames.frame_id
     ORDER BY coalesce(title, ''), try_cast(episode AS DOUBLE), episode, path, frames.time_s, frames.packet"""
-
-_SCORERS = "SELECT DISTINCT complexity_scorer FROM scores WHERE complexity_scorer IS NOT NULL ORDER BY 1"
 
 _LOST = """SELECT frame_id, is_kept, reason FROM overrides ANTI JOIN frames USING (frame_id) ORDER BY frame_id"""
 """Decisions about frames that are not here: the page hands them on, for a new file of overrides replaces the old."""
@@ -48,12 +49,11 @@ def gather(dataset: Dataset) -> Facts:
     """
     videos = dataset.sql(_VIDEOS).to_arrow_table().to_pylist()
     numbers = {video["video_id"]: number for number, video in enumerate(videos)}
-    titles = sorted({video["title"] for video in videos})
-    root = _common_folder([video["path"] for video in videos])
-    for video in videos:
-        video["title"] = titles.index(video["title"])
+    titles = {title: number for number, title in enumerate(sorted({video["title"] for video in videos}))}
+    for video, name in zip(videos, _names([video["path"] for video in videos]), strict=True):
+        video["title"] = titles[video["title"]]
         video["reason"] = video["reason"] and video["reason"].removeprefix(f"{video['path']}: ")
-        video["path"] = os.path.relpath(video["path"], root)
+        video["path"] = name
     repeats = dataset.sql(_REPEATS).to_arrow_table().to_pylist()
     for row in repeats:
         row["video"] = numbers.get(row.pop("video_id"))
@@ -76,8 +76,8 @@ def gather(dataset: Dataset) -> Facts:
             "dropped": kept.count(False),
             "images": dataset.sql("SELECT count(image) FROM images").fetchall()[0][0],
         },
-        "titles": titles,
-        "complexity_scorers": [name for (name,) in dataset.sql(_SCORERS).fetchall()],
+        "titles": list(titles),
+        "complexity_scorers": complexity_scorers(dataset),
         "videos": videos,
         "frames": frames,
         "lost_decisions": [list(row) for row in dataset.sql(_LOST).fetchall()],
@@ -98,7 +98,7 @@ def _frames(dataset: Dataset, numbers: dict[str, int]) -> Facts:
     return {
         "id": found["frame_id"],
         "video": [numbers[video_id] for video_id in found["video_id"]],
-        "time_s": [None if time_s is None else round(time_s, 3) for time_s in found["time_s"]],
+        "time_s": found["time_s"],
         "picture": found["image_name"] if any(found["image_name"]) else None,
         "width": found["width"],
         "height": found["height"],
@@ -119,9 +119,10 @@ def _frames(dataset: Dataset, numbers: dict[str, int]) -> Facts:
     }
 
 
-def _common_folder(paths: list[str]) -> Path:
-    """The deepest folder above all `paths`; the page names files from there, not where they lie on this machine."""
+def _names(paths: list[str]) -> list[str]:
+    """The paths from the deepest folder above them all: where they lie on this machine is nobody's business."""
     try:
-        return Path(os.path.commonpath([Path(path).parent for path in paths]))
+        root = os.path.commonpath([Path(path).parent for path in paths])
     except ValueError:  # no path at all, or several drives
-        return Path(os.curdir).resolve()
+        return paths
+    return [os.path.relpath(path, root) for path in paths]

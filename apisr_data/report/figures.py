@@ -1,6 +1,7 @@
 """The numbers behind the charts of a report: scores and their meanings, packet sizes, descale curves."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +39,14 @@ class ScoreColumn:
     sql: str
 
 
+def complexity_scorers(dataset: Dataset) -> list[str]:
+    """Who made the complexity: one name, or several where some videos were scored otherwise."""
+    query = "SELECT DISTINCT complexity_scorer FROM scores WHERE complexity_scorer IS NOT NULL ORDER BY 1"
+    return [name for (name,) in dataset.sql(query).fetchall()]
+
+
 def score_columns(dataset: Dataset) -> list[ScoreColumn]:
-    """Complexity first, then the scorers' columns, then what the table of frames measures."""
+    """Complexity first, then the other scorers' columns, then what the table of frames measures."""
     found = []
     for table, chosen in (("scores", None), ("frames", _OF_FRAMES)):
         meanings = _meanings(dataset, table)
@@ -49,16 +56,15 @@ def score_columns(dataset: Dataset) -> list[ScoreColumn]:
                 value = f'{table}."{name}"'
                 sql = f"if(isfinite({value}::DOUBLE), round({value}::DOUBLE, 4), NULL)"
                 found.append(ScoreColumn(name, meanings.get(name, ""), sql))
-    if "detail" in {score.name for score in found} and _is_same(dataset, "detail"):
-        found = [score for score in found if score.name != "detail"]
-    return found
+    makers = complexity_scorers(dataset)
+    return [score for score in found if [score.name] != makers]  # the only scorer's own column is the complexity again
 
 
-def packet_sizes(dataset: Dataset, titles: list[str]) -> list[dict[str, Any]]:
+def packet_sizes(dataset: Dataset, titles: Mapping[str, int]) -> list[dict[str, Any]]:
     """One histogram a title and type (I, other, ? where the header does not tell); bins are a quarter octave wide."""
     histograms: dict[tuple[int, str], dict[str, Any]] = {}
     for title, kind, bytes_from, packets, size in dataset.sql(_PACKETS).fetchall():
-        key = titles.index(title), kind
+        key = titles[title], kind
         shown = histograms.setdefault(key, {"title": key[0], "type": kind, "from": [], "packets": [], "bytes": 0})
         shown["from"].append(bytes_from)
         shown["packets"].append(packets)
@@ -66,7 +72,7 @@ def packet_sizes(dataset: Dataset, titles: list[str]) -> list[dict[str, Any]]:
     return list(histograms.values())
 
 
-def curves(dataset: Dataset, titles: list[str]) -> list[dict[str, Any]]:
+def curves(dataset: Dataset, titles: Mapping[str, int]) -> list[dict[str, Any]]:
     """What was found of each title's native height, and the descale error that it was found in, 3 decimals."""
     measured = dataset.sql(_MEASURED).to_arrow_table().to_pylist()
     shown = [row for row in measured if row["title"] in titles]
@@ -79,7 +85,7 @@ def curves(dataset: Dataset, titles: list[str]) -> list[dict[str, Any]]:
         row["heights"] = sorted(heights)
         row["errors"] = {kernel: values for kernel, values in errors.items() if len(values) == len(heights)}
     for row in shown:
-        row["title"] = titles.index(row["title"])
+        row["title"] = titles[row["title"]]
     return shown
 
 
@@ -89,9 +95,3 @@ def _meanings(dataset: Dataset, table: str) -> dict[str, str]:
         return {column.name: column.meaning for t in (tables.SCORES, tables.FRAMES) for column in t.columns}
     fields = pq.read_schema(parts[0])
     return {field.name: (field.metadata or {}).get(b"meaning", b"").decode() for field in fields}
-
-
-def _is_same(dataset: Dataset, name: str) -> bool:
-    """Whether a scorer's column is the complexity once more."""
-    query = f'SELECT count(*) FROM scores WHERE complexity IS DISTINCT FROM "{name}"'  # noqa: S608
-    return bool(dataset.sql(query).fetchall()[0][0] == 0)
