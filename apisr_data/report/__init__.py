@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from apisr_data.dataset import Dataset
-from apisr_data.errors import UsageError
+from apisr_data.errors import DatasetError, UsageError
 from apisr_data.images import write_bytes
 from apisr_data.report.facts import gather
 from apisr_data.report.page import render
@@ -45,13 +47,20 @@ def write_report(dataset: Dataset, target: Path | None = None, *, inline_bytes: 
     path = target or dataset.path / "report.html"
     if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
         raise UsageError(f"report {path}: a report is a page; name a file that ends in .html")
+    try:
+        return _write(dataset, path, inline_bytes)
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise DatasetError(f"{dataset.path}: a table is damaged: {error}") from None
+
+
+def _write(dataset: Dataset, path: Path, inline_bytes: int) -> Written:
     facts = gather(dataset)
     size = dataset.sql("SELECT coalesce(sum(octet_length(jpeg)), 0) FROM thumbnails").fetchall()[0][0]
     pictures = path.with_name(f"{path.stem}.files") if size > inline_bytes else None
+    thumbnails = None
     if pictures is None:
         thumbnails = dict(_thumbnails(dataset))
     else:
-        thumbnails = None
         for frame_id, jpeg in _thumbnails(dataset):
             write_bytes(jpeg, pictures / f"{frame_id}.jpg")
     page = render(facts, thumbnails, pictures.name if pictures else None)

@@ -9,7 +9,7 @@ import pytest
 
 from apisr_data import tables
 from apisr_data.dataset import create_dataset
-from apisr_data.errors import UsageError
+from apisr_data.errors import DatasetError, UsageError
 from apisr_data.report import write_report
 from apisr_data.stages.select import select
 from tests.data.report.sets import SELECT, make
@@ -128,3 +128,13 @@ def test_the_command_says_what_it_wrote_and_how_decisions_come_back(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert f"wrote {folder / 'report.html'}" in result.stdout
     assert f"next: apisr-data select {shlex.quote(str(folder))} --overrides overrides.csv" in result.stdout
+
+
+def test_a_table_damaged_in_its_middle_is_told(tmp_path):
+    dataset = make(tmp_path / "set", ["One"], 5)
+    part = dataset.part("thumbnails", f"{0:016x}")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:100] + bytes(2000) + whole[2100:])
+    with pytest.raises(DatasetError, match="a table is damaged"):
+        write_report(dataset)
+    assert not (tmp_path / "set" / "report.html").exists()
