@@ -1,5 +1,6 @@
 """The pairs and the batches of a run."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def batches(
     share, samples, pin = recipe.train.batch // world, range(step * recipe.train.batch, 2**62), device.type == "cuda"
     if recipe.data.degrade_on == "cpu":
         return data.batches(pairs, samples, share, workers=workers, pin=pin, rank=rank, world=world)
-    degradation = BatchedDegradation(recipe.degradation, recipe.network.scale)
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of this machine's processes
+    degradation = BatchedDegradation(recipe.degradation, recipe.network.scale, threads=max(1, cores))
     return device_batches.batches(
         pairs, degradation, samples, share, device=device, workers=workers, pin=pin, rank=rank, world=world
     )
