@@ -83,11 +83,11 @@ function axes(width, height, x, y) {
   return { picture, across, up };
 }
 
-/** What stands under the pointer: `text` follows it over `target`. */
-function tooltip(target, text, onClick) {
+/** What stands under the pointer: `tell(event)` follows it over `target`. */
+function tooltip(target, tell, onClick) {
   const tip = document.getElementById("tip");
   target.addEventListener("pointermove", event => {
-    tip.textContent = text;
+    tip.textContent = tell(event);
     tip.hidden = false;
     const x = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
     const y = event.clientY - tip.offsetHeight - 10;
@@ -135,7 +135,7 @@ function bars(width, height, { bins, series, isStacked, x, y, marks = [] }) {
       width: Math.max(1, right - left),
       height: up(y.low) - up(y.high),
     });
-    tooltip(catcher, bin.tip, bin.onClick);
+    tooltip(catcher, () => bin.tip, bin.onClick);
     picture.append(catcher);
   }
   for (const { at, css, text, row } of marks) {
@@ -179,17 +179,17 @@ function lines(width, height, { xs, lines: drawn, x, y, mark, show }) {
     width: across(x.high) - across(x.low),
     height: up(y.low) - up(y.high),
   });
-  catcher.addEventListener("pointermove", event => {
-    const share = (event.clientX - catcher.getBoundingClientRect().left) / catcher.getBoundingClientRect().width;
+  tooltip(catcher, event => {
+    const place = catcher.getBoundingClientRect();
+    const share = (event.clientX - place.left) / place.width;
     const number = Math.max(0, Math.min(xs.length - 1, Math.round(share * (xs.length - 1))));
     dots.forEach((dot, line) => {
       dot.setAttribute("cx", across(xs[number]));
       dot.setAttribute("cy", up(drawn[line].values[number]));
       dot.setAttribute("visibility", "visible");
     });
-    document.getElementById("tip").textContent = show(number);
+    return show(number);
   });
-  tooltip(catcher, "");
   catcher.addEventListener("pointerleave", () => dots.forEach(dot => dot.setAttribute("visibility", "hidden")));
   picture.append(catcher);
   return picture;

@@ -1,6 +1,6 @@
 // The contact sheet: only the rows that are near the window are in the page, however many frames there are.
 
-const cell_px = { least: 168, most: 5, gap: 10, caption: 34 };
+const cell_px = { least: 168, gap: 10, caption: 34 };
 const rowsBeyond = 3;
 
 /** A grid of frames in an order; `onOpen(frame)` is called for a click on a picture and for Enter. */
@@ -10,6 +10,7 @@ class Grid {
     this.active = 0;
     this.rows = new Map();
     this.columns = 1;
+    this.width_px = 0;
     this.row_px = 1;
     this.onOpen = onOpen;
     this.onMove = onMove;
@@ -23,7 +24,7 @@ class Grid {
       onclick: event => this.click(event),
       onkeydown: event => this.key(event),
     });
-    new ResizeObserver(() => this.measure()).observe(this.root);
+    new ResizeObserver(() => this.root.clientWidth !== this.width_px && this.measure()).observe(this.root);
     addEventListener("scroll", () => this.schedule(), { passive: true });
     addEventListener("resize", () => this.schedule());
     decisions.addEventListener("change", event => this.refresh(event.detail));
@@ -35,7 +36,6 @@ class Grid {
     this.shownScore = score;
     this.active = 0;
     this.measure();
-    this.redraw();
     if (order.length) this.onMove(this.frame);
   }
 
@@ -45,7 +45,8 @@ class Grid {
 
   measure() {
     const width = this.root.clientWidth;
-    if (!width) return;
+    if (!width) return; // not in the page
+    this.width_px = width;
     const least = Math.min(cell_px.least, (width - cell_px.gap) / 2);
     this.columns = Math.max(1, Math.floor((width + cell_px.gap) / (least + cell_px.gap)));
     const cell = (width - cell_px.gap * (this.columns - 1)) / this.columns;

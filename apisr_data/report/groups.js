@@ -77,7 +77,12 @@ function group(app, keeper) {
         },
         thumbnail(frame),
         isKeeper ? el("b", { class: "hand" }, "★ the kept one") : null,
-        el("span", { class: "caption" }, el("span", {}, placeOf(frame)), el("span", {}, isKeeper ? "" : distance)),
+        el(
+          "span",
+          { class: "caption" },
+          el("span", {}, placeOf(frame)),
+          el("span", {}, isKeeper ? "" : `${number(frames.distance[frame])} bits`),
+        ),
       );
     }),
   );

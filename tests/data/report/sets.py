@@ -51,6 +51,8 @@ def make(folder: Path, titles: list[str], frames_each: int, *, thumbnail_px: tup
             selection.append({"frame_id": frame_id, "is_kept": is_kept, "reason": reason})
     tables.write(tables.SOURCES.rows(sources), dataset.table_path("sources"))
     dataset.refresh()
+    heights = [{"title": title, "source_height": 720, "confidence": 0.1, "videos": 1, "frames": 8} for title in titles]
+    dataset.write_table(tables.NATIVE_HEIGHTS, tables.NATIVE_HEIGHTS.rows(heights), "")
     made_from = duplicates_made_from(dataset, config.Dedup())
     dataset.write_table(tables.DUPLICATES, tables.DUPLICATES.rows(duplicates), made_from)
     dataset.write_table(tables.REPEATS, tables.REPEATS.rows([]), made_from)

@@ -242,6 +242,12 @@ def test_a_chart_has_its_figures_as_a_table(sheet):
     expect(chart.get_by_role("cell", name="800", exact=True)).to_be_visible()
 
 
+def test_the_pointer_over_a_curve_tells_its_figures(sheet):
+    sheet.get_by_role("link", name="Heights").click()
+    sheet.locator("figure .catcher").first.hover()
+    expect(sheet.locator("#tip")).to_contain_text("487 px\nbilinear: 1.7")  # exp(1 - 0.487) = 1.67
+
+
 @pytest.mark.slow
 def test_ten_thousand_frames_keep_few_cells_in_the_page(page, tmp_path):
     report = write_report(make(tmp_path / "set", [f"Title {n}" for n in range(20)], 500))
