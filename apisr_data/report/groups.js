@@ -50,7 +50,7 @@ function duplicates(app) {
             "p",
             { class: "soft" },
             keepers.length
-              ? `${plural(count, "frame")} of ${plural(keepers.length, "group")}: each shows what another frame shows already. ` +
+              ? `${plural(count, "frame")} of ${plural(keepers.length, "group")}: each shows what another shows already. ` +
                   "The marked frame stands for its group; the distance of the others to it is in bits of the hash."
               : "No two frames show the same.",
           ),

@@ -13,7 +13,7 @@ function heights() {
       { class: "soft" },
       "The height that a title was drawn at before it was enlarged for release. At that height, and only there, the " +
         "picture can be shrunk and enlarged again without loss: the error dips. A height is named from a " +
-        "confidence of 0.8 on; below, nothing was found, which does not mean that the picture was drawn at the size of the video.",
+        "confidence of 0.8 on; below, nothing was found, which does not say that the picture was drawn at that size.",
     ),
     rows.length
       ? table(
