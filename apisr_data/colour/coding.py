@@ -47,7 +47,8 @@ def to_frame(rgb: Rgb | Rgb16, colour: Colour, pixel_format: str) -> av.VideoFra
         if len(planes) > 1:
             _fill_chroma(planes[1:], rgb, matrix[1:], (across, down), depth, colour.siting)
     if planar != pixel_format:
-        frame = frame.reformat(format=pixel_format)  # the same samples in another order
+        # the same samples in another order; libswscale's threads write over each other's first samples at odd widths
+        frame = frame.reformat(format=pixel_format, threads=1)
     frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc = colour.codes
     return frame
 
