@@ -1,6 +1,6 @@
 """From a manifest to batches: its rows, the pairs that are cut from their pictures, and their order."""
 
-from apisr_model.data.batches import Batch, Place, batches, place
+from apisr_model.data.batches import Batch, Place, batches, deaths_told, place
 from apisr_model.data.manifest import Manifest, Row, read_low_res, read_manifest
 from apisr_model.data.pairs import Pair, Pairs, Window, cut
 from apisr_model.data.record import SampleRecord, look_up
@@ -16,6 +16,7 @@ __all__ = [
     "Window",
     "batches",
     "cut",
+    "deaths_told",
     "look_up",
     "place",
     "read_low_res",

@@ -13,6 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -156,11 +157,22 @@ def load(source: Numbered[T_co], numbers: Iterable[int], workers: int) -> Iterat
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=set_up_worker if workers else None,
     )
-    try:
+    with deaths_told():
         for made in loader:
             if isinstance(made, ApisrError):
                 raise made
             yield made
+
+
+@contextmanager
+def deaths_told() -> Iterator[None]:
+    """Around whatever runs beside workers: torch raises the death of one wherever the main thread stands.
+
+    Raises:
+        TrainingError: a worker died.
+    """
+    try:
+        yield
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise

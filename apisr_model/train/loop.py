@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from apisr_data.errors import ConfigError
 from apisr_model import architectures, checkpoint
 from apisr_model.architectures import State
-from apisr_model.data import Manifest
+from apisr_model.data import Manifest, deaths_told
 from apisr_model.losses import discriminator
 from apisr_model.train import feed, objective, state
 from apisr_model.train import learner as learners
@@ -86,7 +86,7 @@ def train(
         WeightsError: `state.pt` is damaged, or perceptual weights are absent.
         DeviceError: the precision is not to be had on the device.
         ImageError: a picture of the manifest cannot be read.
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss is no longer finite, or a worker died.
         OSError: a checkpoint cannot be written; the last one is whole.
     """
     settings, network = recipe.train, recipe.network
@@ -134,7 +134,7 @@ def train(
 
     first, before, start, waited = learner.step, learner.seconds, time.monotonic(), 0.0
     kept = first if (run / state.NETWORK_FILE).exists() else 0
-    with Board(run, first) if team.is_main_process else nullcontext() as board:
+    with deaths_told(), Board(run, first) if team.is_main_process else nullcontext() as board:
         while (done := fraction(settings, learner.step, learner.seconds)) < 1 and not _mains(team, should_stop()):
             asked = time.monotonic()
             batch = next(source)
