@@ -76,6 +76,7 @@ def train(
     from apisr_model import checkpoint
     from apisr_model.data import read_manifest
     from apisr_model.train import loop
+    from apisr_model.train.state import FILE
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
@@ -86,6 +87,8 @@ def train(
     settings = _recipe(recipe, usual, set_ or [], run, resume=resume)
     rows = read_manifest(manifest, where)
     state = _init(init, settings) if init else None
+    if init and resume and (run / FILE).exists():
+        terminal.OUT.print(f"{run} has begun: it goes on, and --init is left out", markup=False)
     count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
     _announce(settings, rows, place)
     with terminal.Bars() as bars, _interruption() as stopped:
@@ -202,8 +205,11 @@ def _on(bars: "Bars") -> "Callable[[Progress], None]":
 
 def _told(found: "Validation") -> str:
     pictures = f"{found.images} held-out picture{'s' if found.images != 1 else ''}"
-    other = "" if found.metric == "psnr" else f", {found.metric} {found.value:.4f} (bicubic {found.bicubic_value:.4f})"
-    return f"{found.psnr:.2f} dB on {pictures} ({found.psnr - found.bicubic_psnr:+.2f} over bicubic){other}"
+    told = f"{found.psnr:.2f} dB on {pictures} ({found.psnr - found.bicubic_psnr:+.2f} over bicubic)"
+    if found.metric == "psnr" and found.value == found.psnr:
+        return told
+    name = "dB to the enhanced lines" if found.metric == "psnr" else found.metric
+    return f"{told}, {found.value:.4g} {name} (bicubic {found.bicubic_value:.4g})"
 
 
 def _close(result: "Result", began: float) -> None:

@@ -88,8 +88,9 @@ class Pairs(Dataset[tuple[Pair, ...]]):
     `context_px` around them as far as the picture goes; all of its crops share one draw.
 
     Targets are made of whole pictures, once a picture, and kept in the folder `cache` where one is given. With
-    `window_px` all windows have that side: the first crop lies anywhere in the picture, the others in its window. A row
-    with a real low resolution is not degraded, and its crops lie on whole pixels of it.
+    `window_px` all windows have that side, or the picture's where that is shorter: the first crop lies anywhere in the
+    picture, the others in its window. A row with a real low resolution is not degraded, and its crops lie on whole
+    pixels of it.
 
     Half of the frames are cut from their picture enlarged by a factor drawn evenly from 1 to `zoom`, and are soft: a
     network that sees only sharp ones sharpens whatever it is given. Real pairs are not, and at 1 none is.
@@ -156,16 +157,15 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         zoom = 1.0 if is_real or self._zoom == 1 or rng.random() < 0.5 else float(rng.uniform(1, self._zoom))
         spans, places = [], []
         for extent in picture.high_res.shape[:2]:
-            start, stop, corners = self._along(int(extent * zoom), is_real, rng)
+            start, stop, corners = self._along(extent, zoom, is_real, rng)
             spans.append(slice(start, stop))
             places.append(corners)
-        least_px = max(self._crop_px, self._window_px or 0)
-        high_res = _part(picture.high_res, spans, zoom, least_px)
+        high_res = _part(picture.high_res, spans, zoom, self._crop_px)
         is_raw = picture.target is picture.high_res
         low_res = None
         if picture.low_res is not None:
             low_spans = [slice(span.start // scale, span.stop // scale) for span in spans]
-            low_res = _at_least(picture.low_res, least_px // scale)[*low_spans]
+            low_res = _at_least(picture.low_res, self._crop_px // scale)[*low_spans]
         return Window(
             number=number,
             name=self._rows[row].name,
@@ -173,7 +173,7 @@ class Pairs(Dataset[tuple[Pair, ...]]):
             top=spans[0].start,
             left=spans[1].start,
             high_res=high_res,
-            target=high_res if is_raw else _part(picture.target, spans, zoom, least_px),
+            target=high_res if is_raw else _part(picture.target, spans, zoom, self._crop_px),
             gamma=picture.gamma,
             drawn=None if is_real else self._degradation.draw(rng),
             low_res=low_res,
@@ -186,13 +186,17 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         round_, place = divmod(number, len(self._rows))
         return int(_order(self._seed, round_, len(self._rows))[place])
 
-    def _along(self, extent: int, is_real: bool, rng: np.random.Generator) -> tuple[int, int, list[int]]:
-        """Along one side of a picture: where the window begins and ends, and where in it the crops do.
+    def _along(
+        self, plain: int, zoom: float, is_real: bool, rng: np.random.Generator
+    ) -> tuple[int, int, list[int]]:
+        """Along one side of a picture of `plain` px: where the window begins and ends, and where in it the crops do.
 
         The crops begin at multiples of the scale from the window's start; where that lies is free, but for real pairs.
+        A window is no longer than the side before it was enlarged: so pictures of one size have windows of one size.
         """
         side, scale, crops, context = self._crop_px, self._degradation.scale, self.crops, self._context_px
-        window = self._window_px or side
+        extent = int(plain * zoom)
+        window = max(min(self._window_px or side, plain // scale * scale), side)
         phase = 0 if is_real else int(rng.integers(min(scale, max(extent - window, 0) + 1)))
         inside = max(extent, side)  # a smaller picture is reflected to the crop's side, and the crop shows all of it
         last = (inside - side - phase) // scale  # the last place of a crop, counted like all of them in low-res px
@@ -210,7 +214,9 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         return phase + scale * start, phase + scale * stop, (scale * (places - start)).tolist()
 
     def _turn(self, rng: np.random.Generator) -> Turn:
-        rows, columns, transpose = rng.integers(2, size=3).astype(bool).tolist() if self._augment else (False,) * 3
+        """None for half of the crops, as in the paper; of the others each of the eight alike."""
+        is_turned, *ways = rng.integers(2, size=4).astype(bool).tolist()
+        rows, columns, transpose = ways if is_turned and self._augment else (False,) * 3
         return rows, columns, transpose
 
 

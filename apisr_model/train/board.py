@@ -19,7 +19,7 @@ class Board:
 
     def __init__(self, run: Path, step: int) -> None:
         """What an earlier session wrote of the steps after `step` is shown no more: they are done again."""
-        self._writer = SummaryWriter(str(run / FOLDER), purge_step=step + 1 if step else None)
+        self._writer = SummaryWriter(str(run / FOLDER), purge_step=step + 1)
 
     def __enter__(self) -> "Board":
         return self
@@ -39,7 +39,8 @@ class Board:
 
     def validation(self, step: int, found: Validation) -> None:
         """The points of the validation's curves."""
-        values = {"psnr": found.psnr, "psnr_over_bicubic": found.psnr - found.bicubic_psnr, found.metric: found.value}
+        values = {"raw_psnr": found.psnr, "raw_psnr_over_bicubic": found.psnr - found.bicubic_psnr}
+        values[found.metric] = found.value
         colours = zip(("drift_red", "drift_green", "drift_blue"), found.drift, strict=True)
         self._curves(step, "validation", values | dict(colours))
 

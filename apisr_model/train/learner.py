@@ -26,6 +26,8 @@ class Learner:
     discriminator_optimizer: torch.optim.Adam | None
     scaler: torch.amp.GradScaler
     """Keeps gradients of fp16 in range; does nothing in other precisions."""
+    precision: str
+    """Of the forward passes, as `train.precision` has come to here."""
     step: int = 0
     """Steps done."""
     seconds: float = 0.0
@@ -35,7 +37,7 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on from here."""
-        numbers = {"step": self.step, "seconds": self.seconds, "best": self.best}
+        numbers = {"step": self.step, "seconds": self.seconds, "best": self.best, "precision": self.precision}
         return {name: part.state_dict() for name, part in self._parts().items()} | numbers
 
     def restore(self, content: dict[str, Any]) -> None:
@@ -65,13 +67,12 @@ class Learner:
 
     @torch.no_grad()
     def average(self, decay: float) -> None:
-        """Move the average towards the weights; at first faster, so that it forgets where they began."""
+        """Move the average towards the weights; at first faster, so that it forgets where they began.
+
+        Buffers stay: those of our networks are constants, or follow from the weights in eval mode.
+        """
         decay = min(decay, (1 + self.step) / (10 + self.step))
-        for mean, new in zip(self.ema.state_dict().values(), self.generator.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(new, 1 - decay)
-            else:
-                mean.copy_(new)
+        torch._foreach_lerp_([*self.ema.parameters()], [*self.generator.parameters()], 1 - decay)
 
 
 def make(generator: nn.Module, recipe: TrainRecipe, device: torch.device, dtype: torch.dtype) -> Learner:
@@ -88,4 +89,5 @@ def make(generator: nn.Module, recipe: TrainRecipe, device: torch.device, dtype:
         discriminator,
         torch.optim.Adam(discriminator.parameters(), settings.learning_rate, betas=_BETAS) if discriminator else None,
         torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
+        str(dtype).removeprefix("torch."),
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from apisr_data.errors import ConfigError
+from apisr_data.errors import ApisrError, ConfigError
 from apisr_model import architectures, checkpoint
 from apisr_model.architectures import State
 from apisr_model.data import Manifest, deaths_told
@@ -23,7 +23,7 @@ from apisr_model.train import feed, objective, state
 from apisr_model.train import learner as learners
 from apisr_model.train.board import Board
 from apisr_model.train.recipe import TrainRecipe
-from apisr_model.train.schedule import fraction, learning_rate
+from apisr_model.train.schedule import Pace, fraction, learning_rate
 from apisr_model.train.state import RunFolder
 from apisr_model.train.step import Step
 from apisr_model.train.validation import HeldOut, Validation
@@ -42,7 +42,7 @@ class Progress:
     """The weighted terms of the losses and the norms of the gradients, by name."""
     samples_per_s: float
     waiting: float
-    """Share of this session's time that went by until data came."""
+    """Share of the last steps' time that went by until data came."""
     seconds_left: float
     validation: Validation | None = None
 
@@ -76,9 +76,9 @@ def train(
 ) -> Result:
     """Train, and keep in the folder `run` what `train.state` lists, and TensorBoard's curves.
 
-    `should_stop` is asked between steps; when it says so, the run is saved as at its end and can be resumed. `resume`
-    goes on from `state.pt`, or starts where there is none. A run that was stopped before its first step leaves no
-    network. Started by `accelerate launch`, every process calls this, and they share each batch.
+    `should_stop` is asked between steps; when it says so, the run is saved and can be resumed. `resume` goes on from
+    `state.pt`, or starts where there is none. A run that was stopped before its first step leaves no network. Started
+    by `accelerate launch`, every process calls this, and they share each batch.
 
     Raises:
         ConfigError: the networks do not take these settings, the state is that of another run, or there is no picture
@@ -90,7 +90,8 @@ def train(
         OSError: a checkpoint cannot be written; the last one is whole.
     """
     settings, network = recipe.train, recipe.network
-    team = Accelerator(cpu=device == "cpu")  # this process, or those that `accelerate launch` has started
+    # this process, or those that `accelerate launch` has started; the recipe decides on precision and compilation
+    team = Accelerator(cpu=device == "cpu", mixed_precision="no", dynamo_backend="no")
     place = team.device if team.num_processes > 1 else torch.device(device)
     architecture = architectures.get(network.architecture)
     own = {**network.config, "scale": network.scale}
@@ -106,7 +107,7 @@ def train(
         folder.restore(learner)
     elif init is not None:
         left_out = learner.start_from(architecture.rename(init))
-    with team.main_process_first():  # the first fetches what is not there
+    with team.local_main_process_first():  # the first one fetches what is not there
         losses = objective.load(recipe.losses, place)
     step = Step(learner, losses, recipe, team, place, dtype)
     source = feed.batches(
@@ -119,7 +120,7 @@ def train(
         rank=team.process_index,
         world=team.num_processes,
     )
-    held_out = HeldOut(manifest.val, recipe, place)
+    held_out = HeldOut(manifest.val, recipe, run / TARGETS, place)
     validation: Validation | None = None
 
     def keep(board: Board) -> Validation | None:
@@ -132,29 +133,39 @@ def train(
         folder.save(learner, is_best=is_best)
         return found
 
-    first, before, start, waited = learner.step, learner.seconds, time.monotonic(), 0.0
+    first, before, start = learner.step, learner.seconds, time.monotonic()
     kept = first if (run / state.NETWORK_FILE).exists() else 0
+    done = fraction(settings, first, before)
+    pace = Pace(start, done)
     with deaths_told(), Board(run, first) if team.is_main_process else nullcontext() as board:
-        while (done := fraction(settings, learner.step, learner.seconds)) < 1 and not _mains(team, should_stop()):
+        while done < 1 and not _mains(team, should_stop()):
             asked = time.monotonic()
-            batch = next(source)
-            waited += time.monotonic() - asked
+            try:
+                batch = next(source)
+            except ApisrError:
+                if board is not None and learner.step != kept:  # once mended in its place, the run goes on from here
+                    folder.save(learner, is_best=False)
+                raise
+            waited = time.monotonic() - asked
             rate = learning_rate(settings, learner.step, done)
             told = step(batch, rate)
-            now = time.monotonic() - start
-            learner.seconds = _mains(team, before + now)
+
+            now = time.monotonic()
+            learner.seconds = _mains(team, before + now - start)
+            done = fraction(settings, learner.step, learner.seconds)
+            pace.step(now, waited, done)
             if board is None:
                 continue
-            speed, waiting = (learner.step - first) * settings.batch / now, waited / now
+            speed = pace.steps_per_s * settings.batch
             if learner.step % settings.log_every == 0:
-                board.step(learner.step, told, learning_rate=rate, samples_per_s=speed, waiting=waiting)
-            if is_due := learner.step % settings.checkpoint_every == 0:
+                board.step(learner.step, told, learning_rate=rate, samples_per_s=speed, waiting=pace.waiting)
+            if is_due := learner.step % settings.checkpoint_every == 0 or done >= 1:
                 validation, kept = keep(board), learner.step
-            done = fraction(settings, learner.step, learner.seconds)
-            left = learner.seconds * (1 / done - 1)
-            on_progress(Progress(learner.step, done, told, speed, waiting, left, validation if is_due else None))
-        if board is not None and learner.step != kept:
-            validation = keep(board)
+            found = validation if is_due else None
+            on_progress(Progress(learner.step, done, told, speed, pace.waiting, pace.seconds_left, found))
+        if board is not None and learner.step != kept:  # stopped, or the network was removed
+            folder.save(learner, is_best=False)
+    team.wait_for_everyone()  # who ends first ends the others, and the first one has to save
     now = learner.step - first
     return Result(run / state.NETWORK_FILE, learner.step, now, learner.seconds, validation, done >= 1, left_out)
 

@@ -112,7 +112,8 @@ class ValidationSettings(Settings):
     crop_px: int = Field(default=512, ge=8)
     """Side of the crop of each."""
     metric: Literal["psnr", "ssim", "line_f1", "consistency"] = "psnr"
-    """What the best checkpoint is chosen by; against the raw picture."""
+    """What the best checkpoint is chosen by: psnr and ssim to the target, line_f1 to the lines of the pseudo ground
+    truth, consistency to the low resolution."""
     shown: int = Field(default=4, ge=0)
     """Pictures that TensorBoard shows."""
 

@@ -1,8 +1,12 @@
-"""How far a run is, and the learning rate there."""
+"""How far a run is, how fast it goes, and the learning rate there."""
 
 import math
+from collections import deque
 
 from apisr_model.train.recipe import TrainSettings
+
+_STEPS = 50
+"""Steps that the pace is measured over."""
 
 
 def fraction(settings: TrainSettings, step: int, seconds: float) -> float:
@@ -22,3 +26,34 @@ def learning_rate(settings: TrainSettings, step: int, fraction: float) -> float:
     else:
         fall = 1.0
     return settings.learning_rate * rise * fall
+
+
+class Pace:
+    """How fast a run goes: over the last steps, because a validation or a slow start says nothing of the next ones."""
+
+    def __init__(self, now: float, fraction: float) -> None:
+        """`now` is in seconds, `fraction` what lies behind of the run."""
+        self._marks = deque([(now, 0.0, fraction)], maxlen=_STEPS + 1)
+
+    def step(self, now: float, waited: float, fraction: float) -> None:
+        """A step is done; it `waited` so many seconds for its data."""
+        self._marks.append((now, self._marks[-1][1] + waited, fraction))
+
+    @property
+    def steps_per_s(self) -> float:
+        """Steps a second."""
+        return (len(self._marks) - 1) / self._over(0)
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time that goes by until data comes."""
+        return self._over(1) / self._over(0)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the end of the run."""
+        return (1 - self._marks[-1][2]) * self._over(0) / max(self._over(2), 1e-9)
+
+    def _over(self, column: int) -> float:
+        gained = self._marks[-1][column] - self._marks[0][column]
+        return max(gained, 1e-9) if column == 0 else gained

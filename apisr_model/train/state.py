@@ -26,6 +26,8 @@ from apisr_model.train.recipe import TrainRecipe
 
 FILE = "state.pt"
 NETWORK_FILE, BEST_FILE, CHECKPOINTS = "network.safetensors", "best.safetensors", "checkpoints"
+_ENTRIES = {"generator", "ema", "optimizer", "step", "seconds", "best", "precision", "recipe", "manifest"}
+_OURS = "[0-9]" * 8 + ".safetensors"
 _MAY_CHANGE = ("iterations", "minutes", "checkpoint_every", "keep", "log_every")
 """Settings of [train] that a run may be resumed with other values of: when it ends, and what it writes when."""
 
@@ -49,6 +51,9 @@ class RunFolder:
         """
         content = read(self.path / FILE)
         _check_same_run(content, self.recipe.model_dump(mode="json"), self.manifest, self.path / FILE)
+        if (before := content["precision"]) != learner.precision:
+            here = f"{learner.precision} here; set train.precision where it began, or choose another -o with --init"
+            raise ConfigError(f"{self.path / FILE}: the run began in {before}, and precision {here}")
         learner.restore(content)
 
     def save(self, learner: Learner, *, is_best: bool) -> None:
@@ -62,12 +67,13 @@ class RunFolder:
         about = {**order, "step": learner.step, "manifest": self.manifest, "recipe": recipe}
         keep, folder = self.recipe.train.keep, self.path / CHECKPOINTS
         names = [NETWORK_FILE, *([BEST_FILE] if is_best else [])]
+        learner.ema.eval()  # what a network merges for inference follows its weights
         for path in [self.path / name for name in names] + [folder / f"{learner.step:08d}.safetensors"] * bool(keep):
             checkpoint.save(path, learner.ema, network.architecture, self.config, **about)
         buffer = io.BytesIO()
         torch.save({**learner.state(), "recipe": recipe, "manifest": self.manifest}, buffer)
         write_bytes(buffer.getvalue(), self.path / FILE)
-        for old in sorted(folder.glob("*.safetensors"))[: -keep or None]:
+        for old in sorted(folder.glob(_OURS))[: -keep or None]:
             old.unlink(missing_ok=True)
 
 
@@ -79,7 +85,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"generator", "ema", "optimizer", "step", "seconds", "best", "recipe", "manifest"} - content.keys()
+        missing = _ENTRIES - content.keys()
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise WeightsError(f"{path}: no state of a training run, or damaged: {reason}") from None

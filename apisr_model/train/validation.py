@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from apisr_model.train.recipe import TrainRecipe
 MOST_DRIFT = 2.0
 """Levels of 255 that a colour may stray in the mean before it is worth a warning."""
 
+_OTHER_DRAWS = 2**31
+"""Added to the seed: what is drawn for validation is drawn for no training sample. One word of 32 bits, or NumPy splits it."""
+
 Show = Callable[[int, Tensor, Tensor, Tensor], None]
 """Is told number, low resolution, output and raw picture of a crop, RGB (3, h, w) in [0, 1]."""
 
@@ -27,15 +31,15 @@ class Validation:
     """Means over `images` crops: the network's, and those of a bicubic enlargement of the same inputs."""
 
     psnr: float
-    """dB to the raw pictures."""
+    """dB to the raw pictures, whatever is learned."""
     bicubic_psnr: float
     metric: str
     """What the best checkpoint is chosen by."""
     value: float
-    """NaN where no picture has one."""
+    """By `metric`, towards what is learned; NaN where no picture has one."""
     bicubic_value: float
     drift: tuple[float, float, float]
-    """Mean of output less raw picture in red, green and blue, in levels of 255."""
+    """Mean of output less target in red, green and blue, in levels of 255."""
     images: int
 
     def is_better_than(self, value: float | None) -> bool:
@@ -48,7 +52,8 @@ class Validation:
 class HeldOut:
     """Fixed degradations of fixed crops of the rows held out."""
 
-    def __init__(self, rows: Sequence[Row], recipe: TrainRecipe, device: torch.device) -> None:
+    def __init__(self, rows: Sequence[Row], recipe: TrainRecipe, targets: Path, device: torch.device) -> None:
+        """`targets` keeps pictures that were enhanced."""
         self._settings = recipe.validation
         self._images = min(len(rows), recipe.validation.images)
         self._scale = recipe.network.scale
@@ -59,7 +64,9 @@ class HeldOut:
             Degradation(recipe.degradation, self._scale),
             crop_px=recipe.validation.crop_px,
             context_px=recipe.data.context_px,
-            seed=recipe.train.seed,
+            target=recipe.target,
+            cache=targets,
+            seed=_OTHER_DRAWS + recipe.train.seed,
             augment=False,
         )
 
@@ -67,22 +74,23 @@ class HeldOut:
     def measure(self, module: nn.Module, show: Show) -> Validation | None:
         """How `module` does in float32; None where nothing is held out. `show` is told of the first few."""
         module.eval()
-        metrics = [METRICS["psnr"], METRICS[self._settings.metric]]
+        psnr, chosen = METRICS["psnr"].function, METRICS[self._settings.metric]
         rows: list[tuple[float, ...]] = []
         for number, pair in enumerate(batches(self._pairs, range(self._images), 1)):
-            low_res, raw = pair.low_res.to(self._device), pair.high_res.to(self._device)
+            low_res, raw, target = (p.to(self._device) for p in (pair.low_res, pair.high_res, pair.target))
             output = run_rgb(module, low_res, self._order).clamp(0, 1)
             plain = functional.interpolate(low_res, scale_factor=self._scale, mode="bicubic").clamp(0, 1)
-            references = {"reference": _levels(raw), "low_res": _levels(low_res)}
-            values = (m.function(_levels(p), references[m.needs]) for m in metrics for p in (output, plain))
-            drift = 255 * (output - raw).mean(dim=(0, 2, 3))
-            rows.append((*values, *drift.tolist()))
+            # line F1 finds the pseudo ground truth's lines by itself
+            against = {"consistency": low_res, "line_f1": raw}.get(chosen.name, target)
+            found = [psnr(_levels(picture), _levels(raw)) for picture in (output, plain)]
+            found += [chosen.function(_levels(picture), _levels(against)) for picture in (output, plain)]
+            rows.append((*found, *(255 * (output - target).mean(dim=(0, 2, 3))).tolist()))
             if number < self._settings.shown:
                 show(number, low_res[0], output[0], raw[0])
         if not rows:
             return None
-        psnr, bicubic_psnr, value, bicubic_value, red, green, blue = map(_mean, zip(*rows, strict=True))
-        return Validation(psnr, bicubic_psnr, metrics[1].name, value, bicubic_value, (red, green, blue), len(rows))
+        raw_psnr, bicubic_psnr, value, bicubic_value, red, green, blue = map(_mean, zip(*rows, strict=True))
+        return Validation(raw_psnr, bicubic_psnr, chosen.name, value, bicubic_value, (red, green, blue), len(rows))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,13 +8,14 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from apisr_data.config import parse
-from apisr_data.errors import ConfigError
+from apisr_data.errors import ConfigError, ImageError
 from apisr_model import architectures, checkpoint
 from apisr_model.data import read_manifest
 from apisr_model.errors import TrainingError, WeightsError
-from apisr_model.train import board, loop, state
+from apisr_model.train import board, feed, loop, state
 from apisr_model.train.loop import Progress, Result
 from apisr_model.train.recipe import TrainRecipe
+from apisr_model.train.validation import HeldOut
 from tests.model.manifests import four_pictures
 
 TINY: dict[str, Any] = {
@@ -264,7 +265,8 @@ def test_tensorboard_shows_terms_rates_waiting_and_pictures(tmp_path: Path) -> N
     assert [point.step for point in events.Scalars("step/pixel")] == [5, 10]
     expected = {f"step/{name}" for name in ("pixel", "gradient", "learning_rate", "samples_per_s", "waiting")}
     expected |= {
-        f"validation/{name}" for name in ("psnr", "psnr_over_bicubic", "drift_red", "drift_green", "drift_blue")
+        f"validation/{name}"
+        for name in ("psnr", "raw_psnr", "raw_psnr_over_bicubic", "drift_red", "drift_green", "drift_blue")
     }
     assert set(events.Tags()["scalars"]) == expected
     assert [point.step for point in events.Images("validation/0: input, output, raw")] == [5, 10]
@@ -301,3 +303,50 @@ def test_a_run_whose_frames_a_device_degrades_goes_on_bit_for_bit(tmp_path: Path
     assert run(tmp_path, recipe, "parts", resume=True).steps_now == 3
     whole, parts = (state.read(tmp_path / name / state.FILE)["generator"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[key], tensor) for key, tensor in parts.items())
+
+
+def test_the_best_is_chosen_by_what_is_learned_and_the_raw_picture_is_told_beside(tmp_path: Path) -> None:
+    enhanced = run(tmp_path, parse(TrainRecipe, TINY | {"target": {"kind": "unsharp"}}, "test")).validation
+    plain = run(tmp_path, tiny(), "plain").validation
+    assert enhanced is not None
+    assert plain is not None
+    assert enhanced.value != enhanced.psnr
+    assert plain.value == plain.psnr
+    assert plain.bicubic_psnr == enhanced.bicubic_psnr
+
+
+def test_resuming_in_another_precision_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, tiny(iterations=2))
+    content = torch.load(tmp_path / "run" / state.FILE)
+    torch.save({**content, "precision": "bfloat16"}, tmp_path / "run" / state.FILE)
+    with pytest.raises(ConfigError, match="the run began in bfloat16, and precision float32 here"):
+        run(tmp_path, tiny(), resume=True)
+
+
+def test_files_that_the_run_did_not_write_stay(tmp_path: Path) -> None:
+    kept = tmp_path / "run" / state.CHECKPOINTS / "00000001-good.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"mine")
+    run(tmp_path, tiny(checkpoint_every=2, keep=1))
+    assert sorted(path.name for path in kept.parent.iterdir()) == [kept.name, "00000010.safetensors"]
+
+
+def test_a_picture_that_cannot_be_read_ends_the_run_where_it_goes_on_once_it_is_mended(tmp_path: Path) -> None:
+    run(tmp_path, tiny(), "whole")
+    damaged = tmp_path / "b.png"
+    content = damaged.read_bytes()
+    recipe = tiny(batch=1)
+    damaged.write_bytes(content[:100])
+    with pytest.raises(ImageError, match=r"b\.png"):
+        run(tmp_path, recipe)
+    damaged.write_bytes(content)
+    done = state.read(tmp_path / "run" / state.FILE)["step"] if (tmp_path / "run" / state.FILE).exists() else 0
+    assert run(tmp_path, recipe, resume=True).steps_now == 10 - done
+
+
+def test_validation_draws_what_no_training_sample_does(tmp_path: Path) -> None:
+    recipe = parse(TrainRecipe, {"train": {"iterations": 1}}, "test")
+    rows = read_manifest(four_pictures(tmp_path)).train
+    held_out = HeldOut(rows, recipe, tmp_path / "targets", torch.device("cpu"))
+    drawn = {feed.pairs_of(rows, recipe).window(number).drawn for number in range(8)}
+    assert held_out._pairs.window(0).drawn not in drawn

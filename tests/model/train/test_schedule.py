@@ -1,7 +1,7 @@
 import pytest
 
 from apisr_model.train.recipe import TrainSettings
-from apisr_model.train.schedule import fraction, learning_rate
+from apisr_model.train.schedule import Pace, fraction, learning_rate
 
 
 def test_the_rate_rises_in_a_line_and_falls_by_a_cosine() -> None:
@@ -22,3 +22,13 @@ def test_a_run_ends_by_whichever_comes_first() -> None:
     assert fraction(settings, 50, 15.0) == 0.5
     assert fraction(settings, 50, 45.0) == 0.75
     assert fraction(settings, 101, 45.0) == 1.0
+
+
+def test_the_pace_is_that_of_the_last_steps() -> None:
+    pace = Pace(0.0, 0.0)
+    pace.step(1000.0, 900.0, 0.1)  # a slow start
+    for number in range(1, 101):
+        pace.step(1000.0 + 2 * number, 0.5, 0.1 + 0.004 * number)
+    assert pace.steps_per_s == pytest.approx(0.5)
+    assert pace.waiting == pytest.approx(0.25)
+    assert pace.seconds_left == pytest.approx(0.5 / 0.002)

@@ -120,9 +120,28 @@ def test_the_discriminator_moves_at_the_same_rate_and_both_are_told() -> None:
     assert learner.discriminator is not None
     before = [weight.detach().clone() for weight in learner.discriminator.parameters()]
     told = step(batch(48), RATE)
-    assert list(told) == ["pixel", "adversarial", "gradient", "real", "fake", "discriminator_gradient"]
+    assert list(told) == ["pixel", "adversarial", "real", "fake", "gradient", "discriminator_gradient"]
     assert any(
         not torch.equal(one, other) for one, other in zip(before, learner.discriminator.parameters(), strict=True)
     )
     assert learner.discriminator_optimizer is not None
     assert learner.discriminator_optimizer.param_groups[0]["lr"] == RATE
+
+
+def test_fp16_leaves_out_steps_that_overflow_and_gives_up_when_all_do() -> None:
+    step, learner = made(torch.float16)
+    before = weights(learner)
+    hook = next(learner.generator.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    scale = learner.scaler.get_scale()
+    step(batch(), RATE)
+    assert torch.equal(weights(learner), before)
+    assert learner.scaler.get_scale() < scale
+    hook.remove()
+    step(batch(), RATE)
+    assert not torch.equal(weights(learner), before)
+    next(learner.generator.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    for _ in range(19):
+        step(batch(), RATE)
+    with pytest.raises(TrainingError, match="the norm of the gradient"):
+        step(batch(), RATE)
+    assert learner.step == 21
