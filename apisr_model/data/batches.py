@@ -12,8 +12,9 @@ import atexit
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -30,6 +31,7 @@ from apisr_model.errors import TrainingError
 _STEPS_APART = 4
 """Steps between two crops of one frame. As many frames as these steps have samples are held, half given out."""
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -51,9 +53,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs stacked: `low_res` (b, 3, h / scale, w / scale), `high_res`, `target` (b, 3, h, w), RGB float32 in 0..1.
+    """Pairs stacked: `low_res` float32 in 0..1 (b, 3, h / scale, w / scale), `high_res`, `target` uint8 (b, 3, h, w); RGB.
 
-    `target` is what is learned, the same tensor as `high_res` where that is the raw picture.
+    `target` is what is learned, the same tensor as `high_res` where that is the raw picture. Bytes until `floats` makes
+    numbers of them where they are used: the way to a GPU is a quarter as long.
     """
 
     low_res: Tensor
@@ -86,10 +89,13 @@ def batches(
     """
     places = share(samples, batch, pairs.crops, rank, world)
     again = share(samples, batch, pairs.crops, rank, world)
-    stream = arrange(places, load(pairs, frames(again, pairs.crops), workers))
-    while together := list(islice(stream, batch)):
-        stacked = stack(together)
-        yield stacked.pin_memory() if pin else stacked
+    yield from stacks(arrange(places, load(pairs, frames(again, pairs.crops), workers)), batch, pin=pin)
+
+
+def floats(pictures: Tensor, device: torch.device) -> Tensor:
+    """A batch's pictures on `device` as float32 in 0..1: levels are divided there."""
+    moved = pictures.to(device, non_blocking=True)
+    return moved if moved.is_floating_point() else moved.float().div_(255)
 
 
 def lanes(batch: int) -> int:
@@ -180,15 +186,41 @@ def deaths_told() -> Iterator[None]:
         raise TrainingError(f"a process that makes training pairs died; {why} ({error})") from None
 
 
+def stacks(stream: Iterator[tuple[Place, Pair]], batch: int, *, pin: bool) -> Iterator[Batch]:
+    """Batches of `batch` pairs each; where they are pinned, a thread makes the next one while one is used."""
+
+    def stacked() -> Iterator[Batch]:
+        while together := list(islice(stream, batch)):
+            yield stack(together)
+
+    if not pin:
+        yield from stacked()
+        return
+    with closing(made_ahead((whole.pin_memory() for whole in stacked()), 1)) as pinned:
+        yield from pinned
+
+
+def made_ahead(source: Iterator[T], count: int) -> Generator[T, None, None]:
+    """`source`, of which a thread makes `count` more while what came before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, source, None) for _ in range(count))
+        try:
+            while (made := waiting.popleft().result()) is not None:
+                waiting.append(pool.submit(next, source, None))
+                yield made
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def stack(placed: Sequence[tuple[Place, Pair]]) -> Batch:
     """One batch of those pairs."""
     pairs = [pair for _, pair in placed]
-    high_res = _floats([pair.high_res for pair in pairs])
+    high_res = torch.stack([pair.high_res for pair in pairs])
     is_raw = all(pair.target is pair.high_res for pair in pairs)
     return Batch(
         torch.stack([pair.low_res for pair in pairs]),
         high_res,
-        high_res if is_raw else _floats([pair.target for pair in pairs]),
+        high_res if is_raw else torch.stack([pair.target for pair in pairs]),
         tuple(pair.name for pair in pairs),
         tuple(here.sample for here, _ in placed),
     )
@@ -216,7 +248,3 @@ class _Told(Dataset[T_co], Generic[T_co]):
 
 def _as_it_is(made: Any) -> Any:
     return made
-
-
-def _floats(levels: list[Tensor]) -> Tensor:
-    return torch.stack(levels).to(torch.float32).div_(255)

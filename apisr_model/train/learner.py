@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -77,17 +78,19 @@ class Learner:
 
 def make(generator: nn.Module, recipe: TrainRecipe, device: torch.device, dtype: torch.dtype) -> Learner:
     """The parts at their start, with the recipe's optimizers, on `device`; `dtype` is that of the forward passes."""
-    settings = recipe.train
+    settings, is_cuda = recipe.train, device.type == "cuda"
+    torch.backends.cudnn.benchmark |= is_cuda  # crops have one size: the quickest convolutions are found once
     discriminator = Discriminator() if recipe.losses.adversarial else None
-    layout = torch.channels_last if settings.channels_last and device.type == "cuda" else torch.preserve_format
+    layout = torch.channels_last if settings.channels_last and is_cuda else torch.preserve_format
     for module in filter(None, (generator, discriminator)):
         module.to(device, memory_format=layout).train()  # type: ignore[call-overload]
+    adam = partial(torch.optim.Adam, lr=settings.learning_rate, betas=_BETAS, fused=is_cuda)
     return Learner(
         generator,
         copy.deepcopy(generator).requires_grad_(requires_grad=False).eval(),
-        torch.optim.Adam(generator.parameters(), settings.learning_rate, betas=_BETAS),
+        adam(generator.parameters()),
         discriminator,
-        torch.optim.Adam(discriminator.parameters(), settings.learning_rate, betas=_BETAS) if discriminator else None,
+        adam(discriminator.parameters()) if discriminator else None,
         torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
         str(dtype).removeprefix("torch."),
     )

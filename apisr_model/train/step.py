@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from apisr_model.data import Batch
+from apisr_model.data import Batch, floats
 from apisr_model.errors import TrainingError
 from apisr_model.network import run_rgb
 from apisr_model.train.learner import Learner
@@ -119,7 +119,7 @@ class Step:
             )
 
     def _cut(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        moved = pictures.to(self._device, non_blocking=True).contiguous(memory_format=self._layout)
+        moved = floats(pictures, self._device).contiguous(memory_format=self._layout)
         return moved.chunk(self._settings.accumulate)
 
     def _join(self, module: nn.Module) -> nn.Module:
