@@ -20,7 +20,7 @@ MOST_DRIFT = 2.0
 """Levels of 255 that a colour may stray in the mean before it is worth a warning."""
 
 _OTHER_DRAWS = 2**31
-"""Added to the seed: what is drawn for validation is drawn for no training sample. More than 32 bits, NumPy would split."""
+"""Added to the seed: what is drawn for validation is drawn for no training sample. Above 32 bits NumPy splits it."""
 
 Show = Callable[[int, Tensor, Tensor, Tensor], None]
 """Is told number, low resolution, output and raw picture of a crop, RGB (3, h, w) in [0, 1]."""
