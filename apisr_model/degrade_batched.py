@@ -5,7 +5,6 @@ for, the first of `_ORDER` is done for all that wait for it. So blur and noise h
 resize stands, and the codecs of a stage together.
 """
 
-import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from apisr_model import cores
 from apisr_model.degradations.analogue import Analogue
 from apisr_model.degradations.blur import Blur
 from apisr_model.degradations.image_codecs import ImageCodec
@@ -34,12 +34,12 @@ _ORDER: tuple[tuple[type[Any], ...], ...] = (
 
 
 class BatchedDegradation:
-    """Draws as `Degradation` does, and applies what was drawn to a batch; `threads` of the CPU run the codecs."""
+    """Draws as `Degradation` does, and applies what was drawn to a batch; `threads`, one a core, run the codecs."""
 
     def __init__(self, config: DegradationConfig, scale: int, *, threads: int | None = None) -> None:
         self._single = Degradation(config, scale)
         self.scale = scale
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or cores.mine()
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Parameters for one picture: those that `Degradation.draw` gives."""

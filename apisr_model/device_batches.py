@@ -5,25 +5,20 @@ same time and always degraded together, so that a resumed run rounds as one that
 the codecs of the next one run while the device trains.
 """
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from apisr_model.data import Batch, Pair, Pairs, Window, cut
-from apisr_model.data.batches import Place, arrange, frames, lanes, load, share, stack
+from apisr_model.data.batches import Place, arrange, frames, lanes, load, made_ahead, share, stacks
 from apisr_model.degrade_batched import BatchedDegradation
-from apisr_model.errors import DegradationError, ShapeError
+from apisr_model.errors import DegradationError
 
 _GROUPS_AHEAD = 2
-
-T = TypeVar("T")
 
 
 def batches(
@@ -40,12 +35,13 @@ def batches(
 ) -> Iterator[Batch]:
     """As `data.batches`: the same samples with the same draws, but other noise, and rounding that a codec may show.
 
-    In the CPU's memory, where the last codec leaves them. `pairs` needs a `window_px`, and draws as `degradation` does.
+    In the CPU's memory, where the last codec leaves them. `pairs` draws as `degradation` does, and wants a `window_px`:
+    windows of each size are degraded apart.
     Bit for bit the same on one device for the same `pairs`, `batch`, `rank` and `world`, wherever `samples` begin.
 
     Raises:
         ImageError, TrainingError: as `data.batches`.
-        ShapeError: windows of several sizes, or a real pair's sides do not fit the scale.
+        ShapeError: a real pair's sides do not fit the scale.
         DegradationError: a codec failed; the message names it, its parameters and the frames.
     """
 
@@ -57,20 +53,24 @@ def batches(
 
     apart = lanes(world * batch) // batch
     groups = _groups(needed(), batch, apart)
-    with closing(_made_ahead(_degraded(pairs, degradation, groups, batch, workers, device))) as made:
+    with closing(made_ahead(_degraded(pairs, degradation, groups, batch, workers, device), _GROUPS_AHEAD)) as made:
         stream = arrange(places(), _one_by_one(needed(), made, batch, apart))
-        while together := list(islice(stream, batch)):
-            stacked = stack(together)
-            yield stacked.pin_memory() if pin else stacked
+        with closing(stacks(stream, batch, pin=pin)) as stacked:  # its thread asks the other one: it ends first
+            yield from stacked
 
 
 def _groups(numbers: Iterable[int], size: int, apart: int) -> Iterator[int]:
-    """The groups of those frames, each once; `apart` groups are under way at a time."""
-    latest: dict[int, int] = {}
+    """The groups of those frames, each once.
+
+    A group's lanes are in the same of their frames or in the next, `apart` groups on: when the one after that is
+    needed, all of the first has been.
+    """
+    held: set[int] = set()
     for number in numbers:
         group = number // size
-        if latest.get(group % apart) != group:
-            latest[group % apart] = group
+        if group not in held:
+            held.discard(group - 2 * apart)
+            held.add(group)
             yield group
 
 
@@ -78,26 +78,13 @@ def _one_by_one(
     numbers: Iterable[int], made: Iterator[list[tuple[Pair, ...]]], size: int, apart: int
 ) -> Iterator[tuple[Pair, ...]]:
     """The pairs of each frame; `made` gives those of the groups in the order of `_groups`."""
-    latest: dict[int, int] = {}
-    held: dict[int, list[tuple[Pair, ...]]] = {}
+    held: dict[int, dict[int, tuple[Pair, ...]]] = {}
     for number in numbers:
         group, place = divmod(number, size)
-        lane = group % apart
-        if latest.get(lane) != group:  # the one before has been given out: its lanes' turn is over
-            latest[lane], held[lane] = group, next(made)
-        yield held[lane][place]
-
-
-def _made_ahead(source: Iterator[T]) -> Generator[T, None, None]:
-    """`source`, made by a thread while what came before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, source, None) for _ in range(_GROUPS_AHEAD))
-        try:
-            while (made := waiting.popleft().result()) is not None:
-                waiting.append(pool.submit(next, source, None))
-                yield made
-        finally:
-            pool.shutdown(cancel_futures=True)
+        if group not in held:
+            held.pop(group - 2 * apart, None)
+            held[group] = dict(enumerate(next(made)))
+        yield held[group].pop(place)
 
 
 class _Windows:
@@ -124,18 +111,19 @@ def _degraded(
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
     windows = load(_Windows(pairs), numbers, workers)
     while group := list(islice(windows, size)):
+        sizes: dict[tuple[int, ...], list[Window]] = {}
+        for window in group:
+            if window.drawn is not None:
+                sizes.setdefault(window.high_res.shape, []).append(window)
+        made: dict[int, Tensor] = {}
         with torch.cuda.stream(stream) if stream else nullcontext():
-            low_res = iter(_low_res([window for window in group if window.drawn], degradation, device))
-        yield [cut(window) if window.drawn is None else cut(window, next(low_res)) for window in group]
+            for alike in sizes.values():
+                made |= zip((window.number for window in alike), _low_res(alike, degradation, device), strict=True)
+        yield [cut(window, made.get(window.number)) for window in group]
 
 
 def _low_res(windows: Sequence[Window], degradation: BatchedDegradation, device: torch.device) -> Tensor:
-    """What becomes of windows, (b, 3, h / scale, w / scale) in the CPU's memory."""
-    if not windows:
-        return torch.empty(0)
-    sizes = {window.high_res.shape for window in windows}
-    if len(sizes) > 1:
-        raise ShapeError(f"windows that are degraded together have one size, found {sorted(sizes)}: give a window_px")
+    """What becomes of windows of one size, (b, 3, h / scale, w / scale) in the CPU's memory."""
     levels = torch.from_numpy(np.stack([window.high_res for window in windows])).to(device)
     try:
         high_res = levels.permute(0, 3, 1, 2).float().div_(255)

@@ -163,10 +163,8 @@ def _show_sample(manifest: Path, output: Path | None, settings: "TrainRecipe", s
 def _write_pairs(
     manifest: Path, out: Path, settings: "TrainRecipe", count: int, where: str | None, workers: int | None
 ) -> None:
-    import os
-
     from apisr_data.terminal import ERR, OUT, Bars, seconds_since
-    from apisr_model import pair_files
+    from apisr_model import cores, pair_files
     from apisr_model.data import read_manifest
 
     began = time.monotonic()
@@ -182,7 +180,7 @@ def _write_pairs(
         count=count,
         manifest=found.digest,
     )
-    processes = workers if workers is not None else min(os.cpu_count() or 1, len(pictures))
+    processes = workers if workers is not None else min(cores.mine(), len(pictures))
     with Bars() as bars:
         bars.begin("degrade", sum(pair_files.copies(picture, made_with) for picture in pictures), "pairs")
         pairs, failures = pair_files.write(out, pictures, made_with, workers=processes, on_pair=lambda: bars.advance(1))

@@ -73,7 +73,7 @@ def train(
 ) -> None:
     """Train a network on a manifest's pictures; it can be stopped at any time and resumed."""
     from apisr_data import terminal
-    from apisr_model import checkpoint
+    from apisr_model import checkpoint, cores
     from apisr_model.data import read_manifest
     from apisr_model.train import loop
     from apisr_model.train.state import FILE
@@ -89,7 +89,7 @@ def train(
     state = _init(init, settings) if init else None
     if init and resume and (run / FILE).exists():
         terminal.OUT.print(f"{run} has begun: it goes on, and --init is left out", markup=False)
-    count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, (os.cpu_count() or 1) - 1))
+    count = workers if workers is not None else 0 if place == "cpu" else min(8, max(1, cores.mine() - 1))
     _announce(settings, rows, place)
     with terminal.Bars() as bars, _interruption() as stopped:
         result = loop.train(

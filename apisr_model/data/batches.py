@@ -53,10 +53,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs stacked: `low_res` float32 in 0..1 (b, 3, h / scale, w / scale), `high_res`, `target` uint8 (b, 3, h, w); RGB.
+    """Pairs stacked: `low_res` float32 in 0..1 (b, 3, h / scale, w / scale), `high_res`, `target` uint8 (b, 3, h, w).
 
-    `target` is what is learned, the same tensor as `high_res` where that is the raw picture. Bytes until `floats` makes
-    numbers of them where they are used: the way to a GPU is a quarter as long.
+    RGB. `target` is what is learned, the same tensor as `high_res` where that is the raw picture. `floats` divides the
+    bytes where they are used, so that a quarter as much is pinned and sent to a GPU.
     """
 
     low_res: Tensor
@@ -186,7 +186,7 @@ def deaths_told() -> Iterator[None]:
         raise TrainingError(f"a process that makes training pairs died; {why} ({error})") from None
 
 
-def stacks(stream: Iterator[tuple[Place, Pair]], batch: int, *, pin: bool) -> Iterator[Batch]:
+def stacks(stream: Iterator[tuple[Place, Pair]], batch: int, *, pin: bool) -> Generator[Batch, None, None]:
     """Batches of `batch` pairs each; where they are pinned, a thread makes the next one while one is used."""
 
     def stacked() -> Iterator[Batch]:

@@ -186,9 +186,7 @@ class Pairs(Dataset[tuple[Pair, ...]]):
         round_, place = divmod(number, len(self._rows))
         return int(_order(self._seed, round_, len(self._rows))[place])
 
-    def _along(
-        self, plain: int, zoom: float, is_real: bool, rng: np.random.Generator
-    ) -> tuple[int, int, list[int]]:
+    def _along(self, plain: int, zoom: float, is_real: bool, rng: np.random.Generator) -> tuple[int, int, list[int]]:
         """Along one side of a picture of `plain` px: where the window begins and ends, and where in it the crops do.
 
         The crops begin at multiples of the scale from the window's start; where that lies is free, but for real pairs.

@@ -1,6 +1,6 @@
 """The pairs and the batches of a run."""
 
-import os
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,14 +16,15 @@ from apisr_model.train.recipe import TrainRecipe
 def pairs_of(rows: Sequence[Row], recipe: TrainRecipe, targets: Path | None = None) -> Pairs:
     """What a run of `recipe` learns from; the folder `targets` keeps pictures that were enhanced."""
     settings, scale = recipe.data, recipe.network.scale
-    around_px = -(-2 * settings.context_px // scale) * scale
+    # on a device all windows have one size: as many pixels as the crops take side by side, so that they lie apart
+    window_px = math.ceil((settings.crop_px * math.sqrt(settings.crops) + 2 * settings.context_px) / scale) * scale
     return Pairs(
         rows,
         Degradation(recipe.degradation, scale),
         crop_px=settings.crop_px,
         crops=settings.crops,
         context_px=settings.context_px,
-        window_px=settings.crop_px + around_px if settings.degrade_on == "device" else None,
+        window_px=window_px if settings.degrade_on == "device" else None,
         zoom=settings.zoom,
         target=recipe.target,
         cache=targets,
@@ -51,8 +52,7 @@ def batches(
     share, samples, pin = recipe.train.batch // world, range(step * recipe.train.batch, 2**62), device.type == "cuda"
     if recipe.data.degrade_on == "cpu":
         return data.batches(pairs, samples, share, workers=workers, pin=pin, rank=rank, world=world)
-    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of this machine's processes
-    degradation = BatchedDegradation(recipe.degradation, recipe.network.scale, threads=max(1, cores))
+    degradation = BatchedDegradation(recipe.degradation, recipe.network.scale)
     return device_batches.batches(
         pairs, degradation, samples, share, device=device, workers=workers, pin=pin, rank=rank, world=world
     )

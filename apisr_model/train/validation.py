@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apisr_data.images import Rgb
-from apisr_model.data import Pairs, Row, batches
+from apisr_model.data import Pairs, Row, batches, floats
 from apisr_model.degrade import Degradation
 from apisr_model.metrics import METRICS
 from apisr_model.network import run_rgb
@@ -77,7 +77,7 @@ class HeldOut:
         psnr, chosen = METRICS["psnr"].function, METRICS[self._settings.metric]
         rows: list[tuple[float, ...]] = []
         for number, pair in enumerate(batches(self._pairs, range(self._images), 1)):
-            low_res, raw, target = (p.to(self._device) for p in (pair.low_res, pair.high_res, pair.target))
+            low_res, raw, target = (floats(p, self._device) for p in (pair.low_res, pair.high_res, pair.target))
             output = run_rgb(module, low_res, self._order).clamp(0, 1)
             plain = functional.interpolate(low_res, scale_factor=self._scale, mode="bicubic").clamp(0, 1)
             # line F1 finds the pseudo ground truth's lines by itself

@@ -15,7 +15,7 @@ from apisr_model.degradations.video_codecs import CompressionConfig
 from apisr_model.degrade import DegradationConfig, FirstStage, SecondStage
 from apisr_model.degrade_batched import BatchedDegradation
 from apisr_model.device_batches import batches
-from apisr_model.errors import DegradationError, ShapeError
+from apisr_model.errors import DegradationError
 from apisr_model.targets import TargetConfig
 from tests.model.data.small_pairs import pairs_of
 from tests.model.manifests import four_pictures, picture, write_manifest
@@ -84,9 +84,32 @@ def test_real_pairs_are_left_as_they_are_among_others(tmp_path: Path) -> None:
         assert torch.equal(one.low_res[real], other.low_res[real])
 
 
-def test_windows_of_several_sizes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match=r"have one size, found .* give a window_px"):
-        run(pairs(tmp_path, window_px=None, context_px=8), range(8), 4)
+def test_windows_of_several_sizes_are_degraded_apart(tmp_path: Path) -> None:
+    sizes = [(64, 48), (20, 18), (64, 48), (30, 60)]
+    manifest = write_manifest(tmp_path, {f"{number}.png": picture(number, size) for number, size in enumerate(sizes)})
+    settings = {"config": QUIET, "window_px": 24, "crops": 3}
+    ours = run(pairs_of(manifest, **settings), range(24), 4, QUIET)
+    theirs = list(data.batches(pairs_of(manifest, **settings), range(24), 4))
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one.high_res, other.high_res)
+        torch.testing.assert_close(one.low_res, other.low_res, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("world", [1, 2])
+@pytest.mark.parametrize("start", range(0, 160, 8))
+def test_wherever_a_run_begins_no_window_is_cut_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: int, world: int
+) -> None:
+    source, cut = pairs(tmp_path, QUIET), []
+    window = source.window
+
+    def counted(number: int) -> data.Window:
+        cut.append(number)
+        return window(number)
+
+    monkeypatch.setattr(source, "window", counted)
+    run(source, range(start, start + 64), 8 // world, QUIET, world=world, rank=world - 1)
+    assert len(cut) == len(set(cut))
 
 
 def test_a_codec_that_fails_names_the_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,8 @@ def test_a_sample_of_training_is_shown_as_training_sees_it(tmp_path: Path) -> No
     width = 16 * 40
     shown = [sheet[-640:, at * (width + 8) :][:, :width] for at in range(3)]
     for picture_, tensor, times in zip(shown, (batch.high_res, batch.target, batch.low_res), (40, 40, 80), strict=True):
-        levels = (tensor[5] * 255).round().byte().permute(1, 2, 0).numpy()
+        pixels = tensor[5] if tensor.dtype == torch.uint8 else (tensor[5] * 255).round().byte()
+        levels = pixels.permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(picture_[::times, ::times], levels)
     assert f"wrote {tmp_path / 'manifest.sample-21.apisr.png'}: {record.image}, 16 px" in result.stdout
 

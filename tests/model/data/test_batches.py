@@ -1,12 +1,15 @@
+import threading
+import time
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from apisr_data.errors import ImageError
-from apisr_model.data import batches, place
+from apisr_model.data import Batch, batches, floats, place
 from apisr_model.data.batches import frames, share
 from apisr_model.targets import TargetConfig
 from tests.model.data.small_pairs import AREA, pairs_of
@@ -62,7 +65,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
         torch.testing.assert_close(one.high_res, other.high_res, atol=0, rtol=0)
 
 
-def test_a_batch_is_floats_of_its_pairs_with_their_numbers(tmp_path: Path) -> None:
+def test_a_batch_is_its_pairs_with_their_numbers_and_bytes_stay_bytes(tmp_path: Path) -> None:
     pairs = pairs_of(four_pictures(tmp_path), crops=2, target=TargetConfig())
     for start, batch in zip(range(4, 12, 4), batches(pairs, range(4, 12), 4), strict=True):
         assert batch.numbers == tuple(range(start, start + 4))
@@ -71,9 +74,36 @@ def test_a_batch_is_floats_of_its_pairs_with_their_numbers(tmp_path: Path) -> No
             pair = pairs[here.frame][here.crop]
             assert batch.names[along] == pair.name
             for name in ("low_res", "high_res", "target"):
-                levels = getattr(pair, name)
-                expected = levels if name == "low_res" else levels.float() / 255
-                torch.testing.assert_close(getattr(batch, name)[along], expected, atol=0, rtol=0)
+                torch.testing.assert_close(getattr(batch, name)[along], getattr(pair, name), atol=0, rtol=0)
+        assert batch.high_res.dtype == batch.target.dtype == torch.uint8
+
+
+def test_levels_become_numbers_where_they_are_used_and_numbers_stay() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    numbers = floats(levels, torch.device("cpu"))
+    assert numbers.flatten().tolist() == (np.arange(256, dtype=np.float32) / np.float32(255)).tolist()
+    assert floats(numbers, torch.device("cpu")) is numbers
+
+
+def test_batches_are_pinned_one_ahead_by_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = pairs_of(four_pictures(tmp_path), config=AREA)
+    pinned: list[tuple[int, str]] = []
+
+    def pin(batch: Batch) -> Batch:
+        pinned.append((batch.numbers[0], threading.current_thread().name))
+        return batch
+
+    monkeypatch.setattr(Batch, "pin_memory", pin)
+    before = threading.active_count()
+    stream = batches(pairs, range(20), 4, pin=True)
+    found = [next(stream).numbers]
+    while len(pinned) < 2:  # the second, while the first is used
+        time.sleep(0.01)
+    found += [batch.numbers for batch in stream]
+    assert found == [batch.numbers for batch in batches(pairs, range(20), 4)]
+    assert [number for number, _ in pinned] == [0, 4, 8, 12, 16]
+    assert threading.current_thread().name not in {name for _, name in pinned}
+    assert threading.active_count() == before
 
 
 def test_the_raw_target_takes_no_memory_of_its_own(tmp_path: Path) -> None:
@@ -85,7 +115,7 @@ def test_made_and_real_pairs_stand_in_one_batch(tmp_path: Path) -> None:
     pictures = {f"{number}.png": picture(number) for number in range(4)}
     manifest = write_manifest(tmp_path, pictures, low_res={"2.png": picture(9, (32, 24))})
     [batch] = batches(pairs_of(manifest, config=AREA), range(4), 4)
-    mean = torch.nn.functional.avg_pool2d(batch.high_res, 2)
+    mean = torch.nn.functional.avg_pool2d(floats(batch.high_res, torch.device("cpu")), 2)
     differs = [not torch.allclose(low, made, atol=1e-5) for low, made in zip(batch.low_res, mean, strict=True)]
     assert differs == [name == "2.png" for name in batch.names]
 

@@ -107,7 +107,7 @@ def test_a_damaged_or_missing_picture_is_named_by_its_row(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("crops", [1, 5])
 @pytest.mark.parametrize("size", [(67, 51), (40, 21), (33, 60), (9, 5), (64, 48)])
-def test_windows_of_one_size_lie_in_the_picture_and_hold_their_crops(
+def test_windows_no_larger_than_the_picture_lie_in_it_and_hold_their_crops(
     tmp_path: Path, size: tuple[int, int], crops: int
 ) -> None:
     manifest = write_manifest(tmp_path, {"a.png": picture(1, size)})
@@ -115,11 +115,12 @@ def test_windows_of_one_size_lie_in_the_picture_and_hold_their_crops(
     tops = set()
     for number in range(40):
         window = pairs.window(number)
-        assert window.high_res.shape == (32, 32, 3)
+        sides = [max(16, min(32, extent // 2 * 2)) for extent in size[::-1]]
+        assert window.high_res.shape == (*sides, 3)
         starts, corners = (window.top, window.left), zip(*window.corners, strict=True)
-        for start, corner, extent in zip(starts, corners, size[::-1], strict=True):
-            assert 0 <= start <= max(extent - 32, 0)
-            assert all(place % 2 == 0 and 0 <= place <= 16 for place in corner)
+        for start, corner, extent, side in zip(starts, corners, size[::-1], sides, strict=True):
+            assert 0 <= start <= max(extent - side, 0)
+            assert all(place % 2 == 0 and 0 <= place <= side - 16 for place in corner)
             assert all(start + place + 16 <= max(extent, 16) for place in corner)
         tops.add(window.top)
         for pair in pairs[number]:
@@ -142,6 +143,21 @@ def test_crops_come_from_every_place_of_a_picture(tmp_path: Path, settings: dict
     assert set(lefts) == set(range(33 - 16 + 1))
     if pairs.crops == 1:  # even, but for what the grid of two pixels makes of the ends
         assert max(tops.values()) < 2.5 * min(tops.values())
+
+
+def test_enlarged_or_not_a_picture_has_windows_of_one_size(tmp_path: Path) -> None:
+    pairs = pairs_of(write_manifest(tmp_path, {"a.png": picture(1, (41, 29))}), window_px=36, zoom=2.0)
+    windows = [pairs.window(number) for number in range(30)]
+    assert {window.high_res.shape for window in windows} == {(28, 36, 3)}
+    assert len({window.zoom for window in windows}) > 10
+
+
+def test_half_of_the_crops_are_not_turned_and_the_others_each_way_alike(tmp_path: Path) -> None:
+    pairs = pairs_of(four_pictures(tmp_path), crops=50)
+    turns = Counter(turn for number in range(80) for turn in pairs.window(number).turns)
+    assert abs(turns.pop((False, False, False)) / 4000 - (1 / 2 + 1 / 16)) < 0.03
+    assert len(turns) == 7
+    assert all(abs(count / 4000 - 1 / 16) < 0.02 for count in turns.values())
 
 
 def test_a_window_that_is_degraded_elsewhere_is_cut_to_the_same_pairs(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def replay(record: SampleRecord, folder: Path) -> list[np.ndarray]:
     turned = []
     for square in (
         low_res[low_y : low_y + side // 2, low_x : low_x + side // 2],
-        from_levels(whole[y : y + side, x : x + side]),
-        from_levels(target[y : y + side, x : x + side]),
+        whole[y : y + side, x : x + side],
+        target[y : y + side, x : x + side],
     ):
         flipped = square[:: -1 if rows else 1, :: -1 if columns else 1]
         turned.append(flipped.transpose(1, 0, 2) if transpose else flipped)
