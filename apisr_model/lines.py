@@ -74,6 +74,15 @@ def line_mask(image_rgb: Rgb, gamma: float = 0.975) -> Mask:
     return passive_dilate(filter_outliers(_xdog(_sharpened(image_rgb)[-1], gamma)))
 
 
+def unsharp(image_rgb: Rgb) -> Rgb:
+    """The drawing after one round of the unsharp mask, lines and all else: RGB uint8 (h, w, 3).
+
+    Raises:
+        ShapeError: not RGB uint8.
+    """
+    return _to_bytes(_sharpened(image_rgb, 1)[-1])
+
+
 def enhance(image_rgb: Rgb, gamma: float = 0.975) -> Enhancement:
     """`pseudo_gt` with every step on the way, to be looked at.
 
@@ -103,13 +112,13 @@ def passive_dilate(mask: Mask, min_neighbours: int = LEAST_NEIGHBOURS) -> Mask:
     return mask | (neighbours >= min_neighbours)
 
 
-def _sharpened(image_rgb: Rgb) -> list[_Floats]:
+def _sharpened(image_rgb: Rgb, count: int = ROUNDS) -> list[_Floats]:
     """The drawing after each round of the unsharp mask, in [0, 1] and not rounded in between."""
     if image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or image_rgb.dtype != np.uint8 or not image_rgb.size:
         raise ShapeError(f"lines are enhanced on RGB uint8 (h, w, 3), found {image_rgb.dtype} {image_rgb.shape}")
     image = image_rgb.astype(np.float32) / np.float32(255)
     rounds = []
-    for _ in range(ROUNDS):
+    for _ in range(count):
         image = _unsharp(image)
         rounds.append(image)
     return rounds

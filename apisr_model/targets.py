@@ -36,6 +36,12 @@ def make(picture: Rgb, kind: str, gamma: float | None = None) -> Rgb:
     Raises:
         ShapeError: not RGB uint8.
     """
-    if kind == "raw":
-        return picture
-    return lines.enhance(picture).rounds[0] if gamma is None else lines.pseudo_gt(picture, gamma)
+    match kind:
+        case "raw":
+            return picture
+        case "unsharp":
+            return lines.unsharp(picture)
+        case "pseudo_gt" if gamma is not None:
+            return lines.pseudo_gt(picture, gamma)
+        case _:
+            raise TypeError(f"no target of kind '{kind}' with gamma {gamma}: a pseudo_gt wants the one that was drawn")

@@ -14,6 +14,12 @@ def test_each_kind_is_what_lines_makes_of_it() -> None:
     assert make(drawing, "raw") is drawing
     np.testing.assert_array_equal(make(drawing, "pseudo_gt", 0.972), steps.result)
     np.testing.assert_array_equal(make(drawing, "unsharp"), steps.rounds[0])
+    np.testing.assert_array_equal(make(drawing, "unsharp", 0.972), steps.rounds[0])  # which no weight changes
+
+
+def test_a_pseudo_ground_truth_without_its_weight_is_a_mistake() -> None:
+    with pytest.raises(TypeError, match="'pseudo_gt' with gamma None"):
+        make(picture(2), "pseudo_gt")
 
 
 def test_gamma_is_drawn_evenly_from_its_range_for_the_kind_that_needs_it() -> None:
