@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -83,20 +83,22 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Score networks, and other systems' pictures, side by side with a bicubic enlargement."""
-    from apisr_data import terminal
-    from apisr_data.images import write_bytes
+    from apisr_data import tables, terminal
+    from apisr_data.images import encode_png, write_bytes
     from apisr_model import checkpoint
-    from apisr_model.evaluate import page, scoring, systems
+    from apisr_model.evaluate import files, page, scoring, systems
     from apisr_model.evaluate.choice import choose_metrics
     from apisr_model.evaluate.page import Shown
 
     terminal.set_up_logging(is_verbose=verbose)
     began = time.monotonic()
     place = checkpoint.find_device(device)
-    others = [systems.results(name, folder) for name, folder in _folders(results or [])]
+    folders = _folders(results or [])
     loaded = [checkpoint.load(w, place, precision=precision, channel_order=channel_order) for w in weights or []]
     common = systems.common_scale(loaded, scale)
-    cases = _cases(source, common, recipe, where, seed)[:images]
+    all_cases = _cases(source, common, recipe, where, seed)
+    cases, names = all_cases[:images], [case.name for case in all_cases]
+    others = [systems.results(name, folder, names) for name, folder in folders]
     compared = [systems.bicubic(common), *systems.networks(loaded), *others]
     _check_names(compared)
     asked = [name.strip() for name in (metrics or "").split(",") if name.strip()]
@@ -108,10 +110,13 @@ def evaluate(
     shown: dict[str, Shown] = {}
     count = min(SHOWN_PICTURES if output else 0, len(cases))
     wanted = {cases[number * len(cases) // count].name for number in range(count)}
+    stems = files.stems(names)
 
     def keep(case: "Case", sample: "Sample", system: "System", result: "Rgb") -> None:
         if case.name in wanted:
             shown.setdefault(case.name, Shown(sample)).results[system.name] = result
+        if output and system is compared[0] and (sample.drawn or case.source):  # for other systems to be tried on
+            write_bytes(encode_png(sample.low_res), output / "low_res" / f"{stems[case.name]}.png")
 
     with terminal.Bars() as bars:
         bars.begin("evaluate", len(cases) * len(compared), "results")
@@ -120,7 +125,7 @@ def evaluate(
             bars.advance(1)
     _show(scores, chosen)
     if output:
-        _write(output, scores, compared, chosen, cases)
+        tables.write(scoring.table(chosen).rows(scoring.rows(scores, compared)), output / "scores.parquet")
         means = scoring.summarize(scores, chosen)
         text = page.render(f"Evaluation of {source.name}", compared, chosen, means, shown, scores)
         write_bytes(text.encode(), output / "index.html")
@@ -129,12 +134,14 @@ def evaluate(
 
 
 def _folders(texts: Sequence[str]) -> list[tuple[str, Path]]:
-    from apisr_data.errors import UsageError
+    from apisr_data.errors import ConfigError, UsageError
 
     pairs = [text.partition("=") for text in texts]
     for text, (name, equals, folder) in zip(texts, pairs, strict=True):
         if not (name and equals and folder):
             raise UsageError(f"--results {text}: not NAME=FOLDER")
+        if not Path(folder).is_dir():
+            raise ConfigError(f"--results {text}: no such folder")
     return [(name, Path(folder)) for name, _, folder in pairs]
 
 
@@ -206,26 +213,6 @@ def _show(scores: "Sequence[Score]", chosen: "Sequence[Metric]") -> None:
         ERR.print(f"  failed: {image}, {', '.join(systems)}: {error}", style="red", markup=False)
     if len(failed) > SHOWN_NAMES:
         ERR.print(f"  and {len(failed) - SHOWN_NAMES:,} more failed", style="red", markup=False)
-
-
-def _write(
-    output: Path,
-    scores: "Sequence[Score]",
-    compared: "Sequence[System]",
-    chosen: "Sequence[Metric]",
-    cases: "Sequence[Case]",
-) -> None:
-    """`scores.parquet`, and the low-resolution pictures that were made, for other systems to be tried on."""
-    from apisr_data import tables
-    from apisr_data.images import encode_png, write_bytes
-    from apisr_model.evaluate import scoring
-
-    tables.write(scoring.table(chosen).rows(scoring.rows(scores, compared)), output / "scores.parquet")
-    made = {score.image for score in scores if (score.drawn or score.source) and not score.error}
-    for case in cases:
-        if case.name in made:
-            within = [part for part in PurePosixPath(case.name).parts if part not in ("/", "..")]
-            write_bytes(encode_png(case.read().low_res), output.joinpath("low_res", *within).with_suffix(".png"))
 
 
 def _close(

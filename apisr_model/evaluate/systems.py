@@ -1,12 +1,12 @@
 """What stands side by side: networks, a bicubic enlargement, and pictures that another system made."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from apisr_data.errors import ConfigError, ImageError
+from apisr_data.errors import ConfigError
 from apisr_data.images import Rgb, read, resize
+from apisr_model.evaluate.files import Results
 from apisr_model.evaluate.samples import Sample
 from apisr_model.network import Network
 from apisr_model.upscale import upscale_image
@@ -56,36 +56,10 @@ def common_scale(loaded: Sequence[Network], asked: int | None) -> int:
     return next(iter(scales.values()), 4)
 
 
-def results(name: str, folder: Path) -> System:
-    """Pictures in `folder` under the samples' names, with any suffix, and with an addition such as NAME_out.png.
-
-    Raises:
-        ConfigError: no such folder.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"--results {name}={folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    by_stem = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
-
-    def upscale(case: str, _sample: Sample) -> Rgb:
-        return read(_find(name, folder, by_stem, case))
-
-    return System(name, f"pictures in {folder}", upscale)
-
-
-def _find(name: str, folder: Path, by_stem: dict[str, Path], case: str) -> Path:
-    """The file for `case`: of the same path, of the same name in any folder, or of that name and an addition."""
-    stem = PurePosixPath(case).with_suffix("")
-    if found := by_stem.get(stem.as_posix()):
-        return found
-    added = re.compile(rf"{re.escape(stem.name)}([._-].*)?")
-    near = [path for path in by_stem.values() if added.fullmatch(path.stem)]
-    exact = [path for path in near if path.stem == stem.name]
-    chosen = exact or near
-    if len(chosen) != 1:
-        what = f"{len(chosen)} that could be meant: {', '.join(path.name for path in chosen[:3])}" if chosen else "none"
-        raise ImageError(f"{folder}: {name}'s result for '{case}' was looked for, found {what}")
-    return chosen[0]
+def results(name: str, folder: Path, names: Sequence[str]) -> System:
+    """Pictures in `folder` that another system made of the cases `names`; see `Results`."""
+    found = Results(folder, names)
+    return System(name, f"pictures in {folder}", lambda case, _sample: read(found.find(case)))
 
 
 def _network(name: str, network: Network) -> System:

@@ -13,6 +13,7 @@ from apisr_data.errors import ConfigError, UsageError
 from apisr_data.images import read
 from apisr_model import architectures, checkpoint
 from apisr_model.cli import app
+from apisr_model.degrade import Degradation
 from apisr_model.errors import MissingExtraError
 from apisr_model.metrics import METRICS, naturalness
 from tests.data.clips import make
@@ -99,6 +100,18 @@ def test_a_folder_of_real_pictures_is_measured_without_a_reference(manifest: Pat
     assert "consistency ↑" in told
 
 
+def test_inputs_are_made_once_and_none_takes_the_place_of_another(tmp_path: Path, monkeypatch) -> None:
+    made = []
+    apply = Degradation.apply
+    monkeypatch.setattr(Degradation, "apply", lambda *given: (made.append(1), apply(*given))[1])
+    manifest = write_manifest(tmp_path, {"a.png": picture(1), "a.jpg": picture(2)}, val=("a.png", "a.jpg"))
+    evaluate(manifest, "--scale", "2", "--metrics", "psnr", "-o", tmp_path / "out")
+    assert len(made) == 2
+    one, two = sorted((tmp_path / "out" / "low_res").iterdir())
+    assert (one.name, two.name) == ("a.jpg.png", "a.png.png")
+    assert not np.array_equal(read(one), read(two))
+
+
 def test_niqe_that_cannot_be_had_is_left_out_and_said(manifest: Path, tmp_path: Path, monkeypatch) -> None:
     naturalness.published.cache_clear()
     monkeypatch.setenv("APISR_CACHE", str(tmp_path / "none"))
@@ -114,6 +127,7 @@ def test_niqe_that_cannot_be_had_is_left_out_and_said(manifest: Path, tmp_path: 
     [
         (["--metrics", "fid"], UsageError, "no such metric; there are psnr, .*, lpips"),
         (["--results", "folder"], UsageError, "not NAME=FOLDER"),
+        (["--results", "theirs=nowhere"], ConfigError, "theirs=nowhere: no such folder"),
         (["--results", "bicubic=."], UsageError, "two systems are called 'bicubic'"),
         (["--where", "image LIKE '%/a.png'"], ConfigError, "no row has split 'val'"),
         (["--recipe", "curate_api"], ConfigError, "one of train_.*train_quick"),

@@ -6,7 +6,7 @@ import pytest
 
 from apisr_data.errors import ConfigError, ImageError
 from apisr_data.images import encode_png
-from apisr_model.evaluate import systems
+from apisr_model.evaluate import files, systems
 from apisr_model.evaluate.samples import Sample
 from apisr_model.network import Network
 from tests.model.manifests import picture
@@ -68,27 +68,66 @@ def test_one_table_has_one_scale():
 def test_a_result_is_found_by_its_name_whatever_was_added(tmp_path, file, case):
     write(tmp_path / file, 9)
     write(tmp_path / "ab.png", 1)
-    assert (systems.results("theirs", tmp_path).upscale(case, SAMPLE) == 9).all()
+    assert (systems.results("theirs", tmp_path, [case]).upscale(case, SAMPLE) == 9).all()
+
+
+def found(folder, case, *others):
+    return systems.results("theirs", folder, [case, *others]).upscale(case, SAMPLE)[0, 0, 0]
 
 
 def test_the_same_path_wins_over_the_same_name_and_that_over_an_addition(tmp_path):
     for file, level in (("one/a.png", 1), ("two/a.png", 2), ("two/a_out.png", 3), ("b.png", 4), ("b_out.png", 5)):
         write(tmp_path / file, level)
-    found = systems.results("theirs", tmp_path)
-    assert (found.upscale("two/a.png", SAMPLE) == 2).all()
-    assert (found.upscale("images/b.png", SAMPLE) == 4).all()
+    assert found(tmp_path, "two/a.png") == 2
+    assert found(tmp_path, "images/b.png") == 4
 
 
 def test_a_missing_or_ambiguous_result_is_named(tmp_path):
     write(tmp_path / "a_1.png", 1)
     write(tmp_path / "a_2.png", 2)
-    found = systems.results("theirs", tmp_path)
-    with pytest.raises(ImageError, match=r"theirs's result for 'b\.png' was looked for, found none"):
-        found.upscale("b.png", SAMPLE)
+    with pytest.raises(ImageError, match=r"the result for 'b\.png' was looked for, found none"):
+        found(tmp_path, "b.png")
     with pytest.raises(ImageError, match=r"found 2 that could be meant: a_1\.png, a_2\.png"):
-        found.upscale("a.png", SAMPLE)
+        found(tmp_path, "a.png")
 
 
-def test_a_folder_of_results_that_is_not_there_is_refused_at_once(tmp_path):
-    with pytest.raises(ConfigError, match=r"theirs=.*: no such folder"):
-        systems.results("theirs", tmp_path / "no")
+@pytest.mark.parametrize(
+    ("file", "case", "owner"),
+    [
+        ("ep1-2.png", "ep1.png", "ep1-2.png"),
+        ("ep1-2_out.png", "ep1.png", "ep1-2.png"),
+        ("x/ep1-2.png", "ep1.png", "y/ep1-2.png"),
+        ("two/a.png", "one/a.png", "two/a.png"),
+        ("two/a_4x.png", "one/a.png", "two/a.png"),
+        ("a.jpg.png", "a.png", "a.jpg"),
+        ("a.jpg", "a.png", "a.jpg"),
+    ],
+)
+def test_what_is_anothers_result_is_not_taken(tmp_path, file, case, owner):
+    write(tmp_path / "other.png", 1)
+    write(tmp_path / file, 9)
+    assert found(tmp_path, owner, case) == 9
+    with pytest.raises(ImageError, match=f"'{case}' was looked for, found none"):
+        found(tmp_path, case, owner)
+
+
+def test_a_flat_file_is_no_ones_where_two_pictures_have_its_name(tmp_path):
+    write(tmp_path / "a.png", 1)
+    for case, other in (("one/a.png", "two/a.png"), ("two/a.png", "one/a.png")):
+        with pytest.raises(ImageError, match="found none"):
+            found(tmp_path, case, other)
+
+
+def test_every_case_has_a_path_of_its_own():
+    names = ["x/a.png", "x/a.jpg", "a.png", "b.c.png", "../d.png", "/e/f.tif", "x/a.png.png", "g"]
+    paths = {name: path.as_posix() for name, path in files.stems(names).items()}
+    assert paths == {
+        "x/a.png": "x/a.png",
+        "x/a.jpg": "x/a.jpg",
+        "a.png": "a",
+        "b.c.png": "b.c",
+        "../d.png": "d",
+        "/e/f.tif": "e/f",
+        "x/a.png.png": "x/a.png.png",
+        "g": "g",
+    }
