@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from material.drawings import render, survey
 from material.scenes import Stock, compose
 
