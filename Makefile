@@ -29,6 +29,7 @@ demo: $(BIN)/.installed
 	$(BIN)/apisr-model upscale samples/the-question.mkv -o demo/upscaled/two-seconds.mkv --start 9.5 --duration 2 --weights demo/train-quick/network.safetensors --force
 	$(BIN)/python docs/opening.py demo demo/opening.webp
 	@echo "Look at demo/opening.webp, demo/report.html (what was curated, and why) and demo/evaluation/index.html (before and after)."
+	@echo "Training told its gain on a crop, evaluate on the whole picture, each spoiled by a draw of its own: the figures differ."
 	@echo "demo/upscaled/two-seconds.mkv plays; the training pictures are in demo/training-set/, the tables in demo/dataset/tables/."
 
 # the notebooks run again, from top to bottom, with their pictures kept
