@@ -36,8 +36,8 @@ def batches(
     """As `data.batches`: the same samples with the same draws, but other noise, and rounding that a codec may show.
 
     In the CPU's memory, where the last codec leaves them. `pairs` draws as `degradation` does, and wants a `window_px`:
-    windows of each size are degraded apart. Bit for bit the same on one device for the same `pairs`, `batch`, `rank` and
-    `world`, wherever `samples` begin.
+    windows of each size are degraded apart. Bit for bit the same on one device for the same `pairs`, `batch`, `rank`
+    and `world`, wherever `samples` begin.
 
     Raises:
         ImageError, TrainingError: as `data.batches`.
