@@ -10,6 +10,9 @@ import typer
 
 from apisr_data.errors import ApisrError, UsageError
 
+_EXTRAS = {**dict.fromkeys(("torch", "safetensors", "accelerate", "tensorboard"), "model"), "gradio": "demo"}
+"""Packages that commands import where they need them, and the extra of ours that brings each."""
+
 
 def make_app(about: str) -> typer.Typer:
     """An app without commands yet; `--version` prints the distribution's version."""
@@ -48,6 +51,11 @@ def run(app: typer.Typer, *, kept: str) -> NoReturn:
         status = _fail(error, 1)
     except KeyboardInterrupt:
         status = 130
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        status = _fail(f"this command needs {package}: pip install 'apisr[{_EXTRAS[package]}]'", 2)
     except MemoryError:
         status = _fail("memory ran out; close other programs, or give less at a time", 1)
     except OSError as error:
