@@ -355,14 +355,23 @@ def report(
     """One page to look at: what was kept and why, every frame, duplicates, videos; decide by a click or a key."""
     from apisr_data import report as command
     from apisr_data.dataset import open_dataset
-    from apisr_data.terminal import OUT
+    from apisr_data.terminal import ERR, OUT
 
     _set_up(verbose)
     start = time.monotonic()
     written = command.write_report(open_dataset(dataset), out)
     beside = f", its thumbnails in {written.pictures}" if written.pictures else ""
-    OUT.print(f"{written.frames:,} frames; open the page in a browser, and download your decisions from it{beside}")
-    _close(start, str(written.path), f"apisr-data select {_quoted(dataset)} --overrides overrides.csv", False)
+    decide = ", and download your decisions from it" if written.frames else ""
+    OUT.print(f"{written.frames:,} frames; open the page in a browser{decide}{beside}", markup=False)
+    behind = written.behind
+    if behind and behind.state == "stale":
+        ERR.print(f"warning: {behind.told}", style="yellow", markup=False)
+    following = f"apisr-data select {_quoted(dataset)} --overrides overrides.csv"
+    if behind and behind.stage == "extract":
+        following = f"apisr-data extract VIDEOS... -d {_quoted(dataset)}"
+    elif behind and behind.stage != "rescale":
+        following = f"apisr-data {behind.stage} {_quoted(dataset)}"
+    _close(start, str(written.path), following, False)
 
 
 @app.command()

@@ -13,7 +13,7 @@ STAGES = ("extract", "score", "dedup", "select", "rescale", "export")
 
 RULE = (
     "trim(regexp_replace(selection.reason, "
-    r"'( bits|:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*', '', 'g'))"
+    r"'( bits|:| of | in partition|\().*|\b[0-9a-f]{16}-\S+|[0-9][0-9.,]*', '', 'gs'))"
 )
 """The reason of a selection without its particulars, in SQL."""
 

@@ -18,16 +18,22 @@ class App {
     this.said = el("p", { class: "unseen", role: "status", "aria-live": "polite" });
     this.links = Object.entries(viewNames).map(([name, label]) => el("a", { href: `#${name}` }, label));
     this.bar = el("div", { class: "decisions" });
-    this.told = el("p", { class: "notice told", hidden: true });
+    this.told = el("div", { class: "notice told", role: "status", hidden: true });
     document.body.append(
+      el("button", { type: "button", class: "skip", onclick: () => this.skip() }, "Skip to the content"),
       this.head(),
-      this.told,
       this.main,
       this.panel.root,
       this.said,
       el("div", { id: "tip", hidden: true }),
     );
     decisions.addEventListener("change", () => this.drawBar());
+    const warn = () => {
+      if (decisions.isStored) return;
+      this.tell(notStored);
+      decisions.removeEventListener("change", warn);
+    };
+    decisions.addEventListener("change", warn);
     addEventListener("hashchange", () => this.go());
     addEventListener("keydown", event => this.key(event));
     this.drawBar();
@@ -57,11 +63,17 @@ class App {
       el("nav", { "aria-label": "Views" }, this.links),
       this.bar,
       theme,
+      this.told,
     );
     new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(
       head,
     );
     return head;
+  }
+
+  /** Past the head: to the frames, or the first thing of another view. */
+  skip() {
+    (this.name === "frames" ? this.sheet.grid.root : this.main).focus();
   }
 
   /** Show the view that the address names. */
@@ -72,6 +84,9 @@ class App {
     this.links.forEach(at =>
       at.hash === `#${name}` ? at.setAttribute("aria-current", "page") : at.removeAttribute("aria-current"),
     );
+    const link = this.links.find(at => at.hash === `#${name}`);
+    const nav = link.parentNode;
+    nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
     this.views[name] ??= this.make(name);
     this.main.replaceChildren(this.views[name]);
     scrollTo(0, 0);
@@ -102,14 +117,18 @@ class App {
     this.panel.open(frame);
   }
 
-  /** The sheet moved on: so does the panel, where it is open. */
+  /** The sheet moved on: so does the panel, where it is open; it waits out of sight while no frame is listed. */
   follow(frame) {
-    if (this.panel.isOpen) this.panel.open(frame);
+    const isShown = this.panel.isOpen || this.isWaiting;
+    this.isWaiting = isShown && frame === undefined;
+    if (this.isWaiting) this.panel.close();
+    else if (isShown) this.panel.open(frame);
   }
 
   close() {
     const hadFocus = this.panel.root.contains(document.activeElement);
     this.panel.close();
+    this.isWaiting = false;
     if (hadFocus && this.name === "frames") this.sheet.grid.root.focus({ preventScroll: true });
   }
 
@@ -131,6 +150,7 @@ class App {
 
   undo() {
     const frame = decisions.undo();
+    if (frame !== undefined && this.name === "frames") this.sheet.grid.goTo(frame);
     this.say(
       frame === undefined ? "nothing to undo" : `undone: ${placeOf(frame)} is ${verdictName(decisions.verdict(frame))}`,
     );
@@ -183,10 +203,20 @@ class App {
     const address = URL.createObjectURL(new Blob([decisions.csv()], { type: "text/csv" }));
     el("a", { href: address, download: "overrides.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    const before = data.stages.slice(0, data.stages.findIndex(({ stage }) => stage === "select"));
+    const commands = [
+      ...before.filter(({ state }) => state !== "done").map(({ stage }) => commandOf(stage)),
+      `${commandOf("select")} --overrides overrides.csv`,
+      commandOf("rescale"),
+    ];
+    this.tell("Now give it to the dataset:", ...commands.map(text => command(text)));
+  }
+
+  /** A notice in the head, until it is closed. */
+  tell(...children) {
     this.told.hidden = false;
     this.told.replaceChildren(
-      "Now give it to the dataset: ",
-      command(`apisr-data select ${data.dataset.path} --overrides overrides.csv`),
+      ...children,
       el(
         "button",
         {

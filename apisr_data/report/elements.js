@@ -53,6 +53,12 @@ function bytes(count) {
 /** A name of a column as words. */
 const words = name => name.replaceAll("_", " ");
 
+const rightToLeft = /[\p{Bidi_C}\u0590-\u08ff\ufb1d-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name from the dataset, to stand within our own text: its direction ends where it ends. */
+const isolated = text =>
+  rightToLeft.test(text) ? `\u2068${text.replaceAll(/[\u2066-\u2069]/g, "")}\u2069` : text;
+
 /** A command to copy. */
 const command = text => el("code", { class: "command" }, text);
 

@@ -3,7 +3,10 @@
 const cell_px = { least: 168, gap: 10, caption: 34 };
 const rowsBeyond = 3;
 
-/** A grid of frames in an order; `onOpen(frame)` is called for a click on a picture and for Enter. */
+/**
+ * A grid of frames in an order; `onOpen(frame)` is called for a click on a picture and for Enter, `onMove(frame)` for
+ * another active frame, undefined where none is listed.
+ */
 class Grid {
   constructor({ onOpen, onMove }) {
     this.order = [];
@@ -36,7 +39,7 @@ class Grid {
     this.shownScore = score;
     this.active = 0;
     this.measure();
-    if (order.length) this.onMove(this.frame);
+    this.onMove(this.frame);
   }
 
   get frame() {
@@ -141,7 +144,7 @@ class Grid {
         role: "gridcell",
         id: `frame-${place}`,
         "data-place": place,
-        title: reasonOf(frame),
+        title: data.videos.length > 1 ? `${placeOf(frame)}\n${reasonOf(frame)}` : reasonOf(frame),
         class: `cell ${verdictName(verdict)}${place === this.active ? " active" : ""}`,
         "aria-selected": String(place === this.active),
         "aria-label": `${placeOf(frame)}; ${verdictName(verdict)}${isByHand ? " by hand" : ""}: ${reasonOf(frame)}`,
@@ -151,7 +154,7 @@ class Grid {
       el(
         "div",
         { class: "caption" },
-        el("span", {}, frames.picture?.[frame] ?? clock(frames.time_s[frame])),
+        el("bdi", {}, frames.picture?.[frame] ?? clock(frames.time_s[frame])),
         el("span", { class: "score" }, this.shownScore ? number(score) : ""),
         verdictButtons(frame, verdict, -1),
       ),
@@ -191,6 +194,12 @@ class Grid {
     if (this.order.length) this.activate(Math.max(0, Math.min(this.order.length - 1, this.active + step)));
   }
 
+  /** Go to a frame, where it is listed. */
+  goTo(frame) {
+    const place = this.order.indexOf(frame);
+    if (place >= 0) this.activate(place);
+  }
+
   activate(place) {
     const before = document.getElementById(`frame-${this.active}`);
     before?.classList.remove("active");
@@ -200,7 +209,16 @@ class Grid {
     const cell = document.getElementById(`frame-${place}`);
     cell.classList.add("active");
     cell.setAttribute("aria-selected", "true");
-    cell.scrollIntoView({ block: "nearest" });
+    this.scrollTo(cell);
     this.onMove(this.frame);
+  }
+
+  /** Bring a cell into the window; scrollIntoView would also let Tab go on from there. */
+  scrollTo(cell) {
+    const { top, bottom } = cell.getBoundingClientRect();
+    const above = top - cell_px.gap - Math.max(0, document.querySelector(".head").getBoundingClientRect().bottom);
+    const below = bottom + cell_px.gap - innerHeight;
+    if (above < 0) scrollBy(0, above);
+    else if (below > 0) scrollBy(0, Math.min(above, below));
   }
 }

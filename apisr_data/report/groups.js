@@ -43,8 +43,8 @@ function duplicates(app) {
   );
   const count = keepers.reduce((sum, keeper) => sum + groups.get(keeper).length - 1, 0);
   const told =
-    stateOf("dedup") === "missing"
-      ? [el("p", { class: "notice" }, notYet.dedup, " ", command(commandOf("dedup")))]
+    stageOf("dedup").state === "missing"
+      ? [el("p", { class: "notice" }, `${stageOf("dedup").told}: `, command(commandTowards("dedup")))]
       : [
           el(
             "p",
@@ -80,7 +80,7 @@ function group(app, keeper) {
         el(
           "span",
           { class: "caption" },
-          el("span", {}, placeOf(frame)),
+          el("bdi", {}, placeOf(frame)),
           el("span", {}, isKeeper ? "" : `${number(frames.distance[frame])} bits`),
         ),
       );

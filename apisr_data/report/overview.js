@@ -18,13 +18,12 @@ function notices() {
   const behind = data.stages.find(({ state }) => state !== "done"); // what follows on it is behind as well
   if (behind)
     told.push([
-      behind.state === "stale" ? `The tables changed since ${behind.stage} ran:` : notYet[behind.stage],
-      " ",
+      `${behind.told}: `,
       command(commandOf(behind.stage)),
     ]);
   if (data.totals.failed) told.push([`${plural(data.totals.failed, "input")} could not be read: see Videos.`]);
   if (!decisions.isStored)
-    told.push(["This browser keeps nothing for this file: download your decisions before you close it."]);
+    told.push([notStored]);
   return told.map(text => el("p", { class: "notice" }, text));
 }
 

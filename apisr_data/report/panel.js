@@ -63,7 +63,7 @@ class Panel {
           ),
         ),
         this.picture,
-        el("p", { class: "why" }, badge(verdict), " ", reasonOf(frame)),
+        el("p", { class: "why" }, badge(verdict), " ", el("bdi", {}, reasonOf(frame))),
         el(
           "div",
           { class: "acts" },

@@ -10,14 +10,30 @@ from apisr_data.stages.dedup import require_current as require_duplicates
 from apisr_data.stages.rescale import require_current as require_images
 from apisr_data.stages.select import require_current as require_selection
 
+State = Literal["done", "missing", "stale"]
+
 
 @dataclass(frozen=True)
 class StageState:
-    """How far a stage is; `stale` is behind the tables or settings that it was made from."""
+    """How far a stage is; `stale` is behind the inputs, tables or settings that it was made from."""
 
     stage: str
-    state: Literal["done", "missing", "stale"]
+    state: State
+    told: str
+    """What to say of it where it is not done."""
 
+
+_MISSING = {
+    "extract": "No frame was read yet",
+    "score": "No frame is scored yet",
+    "dedup": "Duplicates were not looked for yet",
+    "select": "Nothing is selected yet",
+    "rescale": "No image is made of the kept frames yet",
+}
+_STALE = {
+    "extract": "Some inputs are not read whole, or a part of their tables is gone",
+    "score": "Some frames are not scored, or a part of their tables is gone",
+}
 
 _TABLES: tuple[tuple[str, str, Callable[[Dataset], None]], ...] = (
     ("dedup", "duplicates", require_duplicates),
@@ -28,24 +44,37 @@ _TABLES: tuple[tuple[str, str, Callable[[Dataset], None]], ...] = (
 
 def progress(dataset: Dataset) -> list[StageState]:
     """The state of each stage, in their order."""
-    states = [
-        StageState("extract", "done" if dataset.digest("extract") else "missing"),
-        StageState("score", _scored(dataset)),
-    ]
+    states: dict[str, State] = {"extract": _extracted(dataset), "score": _scored(dataset)}
     for stage, table, require_current in _TABLES:
-        if not dataset.table_path(table).exists():
-            states.append(StageState(stage, "missing"))
-            continue
-        try:
-            require_current(dataset)
-        except MissingStageError:
-            states.append(StageState(stage, "stale"))
-        else:
-            states.append(StageState(stage, "done"))
-    return states
+        states[stage] = _made(dataset, table, require_current)
+    return [StageState(stage, state, _told(stage, state)) for stage, state in states.items()]
 
 
-def _scored(dataset: Dataset) -> Literal["done", "missing", "stale"]:
+def _told(stage: str, state: State) -> str:
+    if state == "missing":
+        return _MISSING[stage]
+    return _STALE.get(stage, f"The tables changed since {stage} ran") if state == "stale" else ""
+
+
+def _made(dataset: Dataset, table: str, require_current: Callable[[Dataset], None]) -> State:
+    if not dataset.table_path(table).exists():
+        return "missing"
+    try:
+        require_current(dataset)
+    except MissingStageError:
+        return "stale"
+    return "done"
+
+
+def _extracted(dataset: Dataset) -> State:
+    """Missing before the first frame, of failed inputs too; stale where the tables lack a part of an input."""
+    if not dataset.sql("SELECT count(*) FROM frames").fetchall()[0][0]:
+        return "missing"
+    known = dataset.sql("SELECT DISTINCT video_id FROM sources").fetchall()
+    return "done" if {video_id for (video_id,) in known} <= dataset.done("extract") else "stale"
+
+
+def _scored(dataset: Dataset) -> State:
     """Not one part a video is asked for but frames: a failed video has none."""
     if dataset.digest("score") is None:
         return "missing"

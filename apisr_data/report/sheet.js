@@ -36,11 +36,18 @@ class Sheet {
     this.grid = new Grid({ onOpen: frame => app.open(frame), onMove: frame => app.follow(frame) });
     this.found = el("output", { class: "soft", "aria-live": "polite" });
     this.form = this.filters();
+    this.none = el(
+      "p",
+      { class: "notice" },
+      "No frame matches these filters. ",
+      el("button", { type: "button", name: "all", onclick: () => this.reset({}) }, "Show all frames"),
+    );
     this.root = el(
       "div",
       { class: "view sheet" },
       this.form,
       frameCount ? null : el("p", { class: "notice" }, "No frames yet: ", command(commandOf("extract"))),
+      this.none,
       this.grid.root,
     );
     decisions.addEventListener("change", () => this.tell());
@@ -50,7 +57,7 @@ class Sheet {
     const counted = (values, names) => {
       const counts = new Map();
       for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-      return names.map((name, value) => [value, `${name || "untitled"} (${number(counts.get(value) ?? 0)})`]);
+      return names.map((name, value) => [value, `${isolated(name || "untitled")} (${number(counts.get(value) ?? 0)})`]);
     };
     const ofTitles = counted(
       frames.video.map(video => data.videos[video].title),
@@ -130,6 +137,7 @@ class Sheet {
     const { order } = this.grid;
     let kept = 0;
     for (const frame of order) kept += decisions.verdict(frame) === true;
+    this.none.hidden = order.length > 0 || !frameCount;
     this.found.value = `${number(order.length)} of ${plural(frameCount, "frame")}, ${number(kept)} kept`;
   }
 

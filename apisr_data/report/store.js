@@ -5,20 +5,17 @@ const frames = data.frames;
 const frameCount = frames.id.length;
 const byName = Object.fromEntries(frames.scores.map(score => [score.name, score]));
 
-const stateOf = stage => data.stages.find(entry => entry.stage === stage).state;
+const stageOf = name => data.stages.find(entry => entry.stage === name);
 const commandOf = stage =>
   stage === "extract"
     ? `apisr-data extract VIDEOS... -d ${data.dataset.path}`
     : `apisr-data ${stage} ${data.dataset.path}`;
 
-/** What to say of a stage that has not run; its command follows. */
-const notYet = {
-  extract: "Nothing was read yet:",
-  score: "No frame is scored yet:",
-  dedup: "Duplicates were not looked for yet:",
-  select: "Nothing is selected yet:",
-  rescale: "No image is made of the kept frames yet:",
-};
+/** The command that comes next on the way to a stage: of the first that is not done, or of the stage itself. */
+const commandTowards = stage =>
+  commandOf(data.stages.find(entry => entry.state !== "done" || entry.stage === stage).stage);
+
+const notStored = "This browser keeps nothing for this file: download your decisions before you close it.";
 
 const videoOf = frame => data.videos[frames.video[frame]];
 const titleOf = frame => data.titles[videoOf(frame).title] || "untitled";
@@ -30,11 +27,11 @@ function thumbnailOf(frame) {
   return inline[frame] && `data:image/jpeg;base64,${inline[frame]}`;
 }
 
-/** A frame's place in its title, for people. */
+/** A frame's place in its title, or in its file where that has none, for people. */
 function placeOf(frame) {
   const video = videoOf(frame);
-  const name = video.episode ? `${titleOf(frame)}, ${video.episode}` : titleOf(frame);
-  return frames.picture?.[frame] ? `${name}, ${frames.picture[frame]}` : `${name}, ${clock(frames.time_s[frame])}`;
+  const where = frames.picture?.[frame] ?? clock(frames.time_s[frame]);
+  return [data.titles[video.title] || video.path, video.episode, where].filter(Boolean).map(isolated).join(", ");
 }
 
 /**
@@ -169,5 +166,9 @@ function reasonOf(frame) {
       ? "select decides when it runs again"
       : `${decision ? "kept" : "dropped"} by you, here`;
   }
-  return frames.reason[frame] ?? "not selected yet";
+  const place = (_, rank, count, part) => `number ${rank} of the ${count} candidates in part ${Number(part) + 1} of its video`;
+  return (frames.reason[frame] ?? "not selected yet")
+    .replace(/^kept: /, "")
+    .replace(/\brank (\d+) of (\d+) in partition (\d+)/, place)
+    .replace(/, whose share is (\d+)$/, ", which has room for $1");
 }

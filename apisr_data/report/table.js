@@ -49,7 +49,7 @@ function table(caption, columns, rows, sorted = null) {
         el(
           "tr",
           {},
-          columns.map(column => el("td", { class: column.isNumber ? "number" : null }, show(column, row))),
+          columns.map(column => el("td", { class: kindOf(column, row) }, show(column, row))),
         ),
       ),
     );
@@ -64,6 +64,13 @@ function table(caption, columns, rows, sorted = null) {
     el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body),
     more,
   );
+}
+
+const longFrom = 24; // letters, from which on a text may be broken anywhere
+
+function kindOf(column, row) {
+  if (column.isNumber) return "number";
+  return String(column.value(row) ?? "").length < longFrom ? null : "long";
 }
 
 function show(column, row) {

@@ -33,7 +33,7 @@ function heights() {
           "p",
           { class: "notice" },
           "No native height was measured: ",
-          command(commandOf("score")),
+          command(commandTowards("score")),
           " does it for videos of 240 rows and more.",
         ),
     el("div", { class: "multiples" }, withCurve.map(curve)),
@@ -50,7 +50,7 @@ function curve(row) {
   const [first, last] = [row.heights[0], row.heights.at(-1)];
   const level = log => number(Number(Math.exp(log).toPrecision(2)));
   return chart({
-    title: `${data.titles[row.title] || "untitled"}, ${row.source_height} rows`,
+    title: `${isolated(data.titles[row.title] || "untitled")}, ${row.source_height} rows`,
     about: row.height
       ? `Drawn at ${row.height} rows, enlarged by ${row.kernel}; confidence ${number(row.confidence)}.`
       : `No height stands out; the clearest dip has a confidence of ${number(row.confidence)}.`,

@@ -56,12 +56,17 @@ def select(dataset: Dataset, settings: config.Select, *, overrides: Path | None 
         raise QueryError(f"where {settings.where!r}: {error}") from None
     dataset.write_table(tables.SELECTION, rows, source)
     kept = int(np.count_nonzero(rows["is_kept"].to_numpy()))
-    by = f"the policy '{settings.policy}'" + (f" and {len(decisions):,} overrides" if len(decisions) else "")
+    by = f"the policy '{settings.policy}'" + (f" and {_counted(len(decisions), 'override')}" if decisions else "")
     report = Report("select", f"kept {kept:,} of {len(rows):,} frames by {by}")
     if unknown:
         named = ", ".join(frame_id for frame_id, *_ in unknown[:_NAMED_UNKNOWN])
-        report.warnings.append(f"overrides: {len(unknown)} frames are not in the dataset: {named}")
+        are = "is" if len(unknown) == 1 else "are"
+        report.warnings.append(f"overrides: {_counted(len(unknown), 'frame')} {are} not in the dataset: {named}")
     return report
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def require_current(dataset: Dataset) -> None:

@@ -15,7 +15,8 @@ _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def read_overrides(path: Path) -> pa.Table:
     """The decisions in a CSV file with the columns frame_id, is_kept (true or false) and reason (may be absent).
 
-    UTF-8; other columns are ignored, so that an edited export of a selection serves.
+    UTF-8, separated by commas or, as some spreadsheets write it, semicolons; other columns are ignored, so that an
+    edited export of a selection serves. A frame may be named again with the same verdict.
 
     Raises:
         ConfigError: it cannot be read, lacks a column, or has a line that is not a decision; the message names it.
@@ -24,7 +25,9 @@ def read_overrides(path: Path) -> pa.Table:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"overrides {path}: cannot be read: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    head = text.partition("\n")[0]
+    delimiter = ";" if ";" in head and "," not in head else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     if absent := {"frame_id", "is_kept"} - set(reader.fieldnames or ()):
         raise ConfigError(f"overrides {path}: no column {sorted(absent)}; found {reader.fieldnames or 'nothing'}")
     rows: dict[str, dict[str, object]] = {}
@@ -35,8 +38,8 @@ def read_overrides(path: Path) -> pa.Table:
             raise ConfigError(f"{at}: frame_id is empty")
         if word.lower() not in _WORDS:
             raise ConfigError(f"{at}: is_kept of {frame_id} is {word!r}; write true or false")
-        if frame_id in rows:
-            raise ConfigError(f"{at}: {frame_id} is decided twice")
         is_kept, reason = _WORDS[word.lower()], (row.get("reason") or "").strip() or None
-        rows[frame_id] = {"frame_id": frame_id, "is_kept": is_kept, "reason": reason}
+        decision = rows.setdefault(frame_id, {"frame_id": frame_id, "is_kept": is_kept, "reason": reason})
+        if decision["is_kept"] != is_kept:
+            raise ConfigError(f"{at}: {frame_id} is both kept and dropped")
     return tables.OVERRIDES.rows(list(rows.values()))

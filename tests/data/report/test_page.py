@@ -40,7 +40,7 @@ def is_kept(page: Page, place: int) -> bool:
 
 def places(page: Page) -> list[str]:
     """What stands under the frames, in their order."""
-    return page.locator(".cell .caption > span:first-child").all_inner_texts()
+    return page.locator(".cell .caption > bdi").all_inner_texts()
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(sheet, refused):

@@ -300,7 +300,7 @@ def test_unknown_frames_in_the_overrides_are_named(tmp_path):
     dataset = chosen(tmp_path / "d", frames_of(A, [0.5]))
     (tmp_path / "o.csv").write_text("frame_id,is_kept\nnope-1,true\n", encoding="utf-8-sig")
     report = select(dataset, Select(), overrides=tmp_path / "o.csv")
-    assert [w.split(": ", 1)[1] for w in report.warnings] == ["1 frames are not in the dataset: nope-1"]
+    assert [w.split(": ", 1)[1] for w in report.warnings] == ["1 frame is not in the dataset: nope-1"]
 
 
 @pytest.mark.parametrize(
@@ -311,12 +311,24 @@ def test_unknown_frames_in_the_overrides_are_named(tmp_path):
         ("frame_id,is_kept\nx,maybe\n", "line 2: is_kept of x is 'maybe'"),
         ("frame_id,is_kept\nx\n", "line 2: is_kept of x is ''"),
         ("frame_id,is_kept\n,true\n", "line 2: frame_id is empty"),
-        ("frame_id,is_kept\nx,true\nx,false\n", "line 3: x is decided twice"),
+        ("frame_id,is_kept\nx,true\nx,false\n", "line 3: x is both kept and dropped"),
     ],
 )
 def test_overrides_that_are_no_decisions_are_refused(tmp_path, text, told):
     with pytest.raises(ConfigError, match=told):
         chosen(tmp_path / "d", frames_of(A, [0.5]), overrides=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"frame_id;is_kept;reason\n{A}-1;true;a, b\n",
+        f'frame_id,is_kept,reason\n{A}-1,true,"a, b"\n{A}-1,yes,again\n',
+    ],
+)
+def test_overrides_with_semicolons_or_said_twice_are_read(tmp_path, text):
+    dataset = chosen(tmp_path / "d", frames_of(A, [0.5] * 2), overrides=text)
+    assert dataset.sql("FROM overrides").fetchall() == [(f"{A}-1", True, "a, b")]
 
 
 def test_overrides_that_cannot_be_read_are_named(tmp_path):
