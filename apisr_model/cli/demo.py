@@ -42,13 +42,10 @@ def demo(
     Only this machine can open the page unless --host or --share says otherwise. Nothing is fetched: weights that are
     not here are shown with the command that gets them.
     """
-    from apisr_data.terminal import ERR, OUT, set_up_logging
-    from apisr_model.errors import MissingExtraError
+    import gradio  # noqa: F401 - before torch: the extra that brings it brings both
 
-    try:
-        import gradio  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(f"the demo needs gradio ({error}): pip install 'apisr[demo]'") from None
+    from apisr_data.terminal import ERR, OUT, set_up_logging
+    from apisr_model.demo.gate import is_loopback
     from apisr_model.demo.limits import Limits
     from apisr_model.demo.server import serving
     from apisr_model.demo.shelf import Shelf
@@ -63,10 +60,13 @@ def demo(
         keep_minutes=keep_minutes,
     )
     shelf = Shelf(weights or [], device=device, precision=precision)
-    if shelf.default is None:
-        ERR.print("no weights are here: the page says how to get some; its other tabs work")
     try:
         with serving(shelf, limits, host=host, port=port, share=share) as address:
+            if shelf.default is None:
+                ERR.print("no weights are here: the page says how to get some; its other tabs work")
+            if share or not is_loopback(host):
+                whose = "who has its address" if share else "who reaches this machine"
+                ERR.print(f"warning: everybody {whose} can open this page, without a password")
             OUT.print(f"open {address} in a browser; Ctrl-C ends it", markup=False)
             threading.Event().wait()
     except KeyboardInterrupt:

@@ -26,6 +26,19 @@ from apisr_model.upscale.video.options import Options
 Updates = Generator[tuple[Any, ...]]
 """Values for an event's outputs, one tuple after another."""
 
+Emptied = tuple[Any, Any]
+"""Values for the two outputs that show results, when there are none."""
+
+_NOTHING = gr.update(value=None)
+_NO_PAIR = gr.update(value=None, elem_classes="no-result")  # hides the last pair, which Gradio goes on showing
+_NO_DOWNLOAD = gr.update(value=None, label="Download", interactive=False)
+NO_PICTURE: Emptied = (_NO_PAIR, _NO_DOWNLOAD)
+NO_VIDEO: Emptied = ("", _NO_DOWNLOAD)
+NO_LINES: Emptied = (_NO_PAIR, _NOTHING)
+NO_SAMPLES: Emptied = (_NOTHING, "")
+_IDLE = gr.update(interactive=False)
+"""Of the button that cancels."""
+
 _Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
@@ -33,7 +46,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Handlers:
-    """The events of one demo; each generator ends with the results, or with what went wrong in its first output."""
+    """The events of one demo.
+
+    Each generator first empties what an earlier run showed, and ends with the results, or with what went wrong in its
+    first output. The last output is the button that cancels, which can be used meanwhile.
+    """
 
     shelf: Shelf
     limits: Limits
@@ -53,16 +70,16 @@ class Handlers:
         match_colour: bool,
         request: gr.Request,
     ) -> Updates:
-        """Outputs: status, slider, download."""
+        """Outputs: status, slider, download, cancel."""
 
         def work(source: Path, report: Report) -> Upscaled:
             check_picture(source, self.limits)
             finish = _finish(scale, strength, match_colour)
             return pictures.upscale(source, self.shelf.network(weights), finish, _tile(tile), report)
 
-        done = yield from self._follow(self.heavy, upload, request, work)
+        done = yield from self._follow(self.heavy, upload, request, work, NO_PICTURE)
         if done is not None:
-            yield _said(done.told), gr.update(value=(done.before, done.after)), _download(done.file)
+            yield _said(done.told), _pair(done.before, done.after), _download(done.file), _IDLE
 
     def upscale_video(
         self,
@@ -76,7 +93,7 @@ class Handlers:
         duration_s: float | None,
         request: gr.Request,
     ) -> Updates:
-        """Outputs: status, player, download."""
+        """Outputs: status, player, download, cancel."""
 
         def work(source: Path, report: Report) -> Upscaled:
             check_video(source, self.limits, start_s or None, duration_s or None)
@@ -88,35 +105,35 @@ class Handlers:
             )
             return videos.upscale(source, self.shelf.network(weights), options, self.limits, report)
 
-        done = yield from self._follow(self.heavy, upload, request, work)
+        done = yield from self._follow(self.heavy, upload, request, work, NO_VIDEO)
         if done is not None:
-            yield _said(done.told), _player(done.file), _download(done.file)
+            yield _said(done.told), _player(done.file), _download(done.file), _IDLE
 
     def enhance(self, upload: str | None, gamma: float, request: gr.Request) -> Updates:
-        """Outputs: status, slider, gallery."""
+        """Outputs: status, slider, gallery, cancel."""
 
         def work(source: Path, report: Report) -> Shown:
             check_picture(source, self.limits)
             return previews.enhance(source, gamma, report)
 
-        done = yield from self._follow(self.light, upload, request, work)
+        done = yield from self._follow(self.light, upload, request, work, NO_LINES)
         if done is not None:
-            (before, _), (after, _), *_ = done.cells
-            yield _said(done.told), gr.update(value=(before, after)), gr.update(value=list(done.cells[2:]))
+            (before, _), (after, _), *steps = done.cells
+            yield _said(done.told), _pair(before, after), gr.update(value=steps), _IDLE
 
     def degrade(
         self, upload: str | None, recipe: str, scale: int, samples: float, seed: float, request: gr.Request
     ) -> Updates:
-        """Outputs: status, gallery, steps."""
+        """Outputs: status, gallery, steps, cancel."""
 
         def work(source: Path, report: Report) -> Shown:
             check_picture(source, self.limits)
             return previews.degrade(source, recipe, int(scale), int(samples), max(0, int(seed or 0)), report)
 
-        done = yield from self._follow(self.light, upload, request, work)
+        done = yield from self._follow(self.light, upload, request, work, NO_SAMPLES)
         if done is not None:
             steps = "".join(f"<h4>sample {n}</h4><pre>{html.escape(drawn)}</pre>" for n, drawn in enumerate(done.steps))
-            yield _said(done.told), gr.update(value=list(done.cells)), steps
+            yield _said(done.told), gr.update(value=list(done.cells)), steps, _IDLE
 
     def stop(self, request: gr.Request) -> None:
         """Stop what a visitor has asked for."""
@@ -143,12 +160,12 @@ class Handlers:
         upload: str | None,
         request: gr.Request,
         work: Callable[[Path, Report], _Result],
+        emptied: Emptied,
     ) -> Generator[tuple[Any, ...], None, _Result | None]:
-        """Run `work` on the upload and show how far it is in the first of three outputs; None: it failed."""
-        rest = gr.skip(), gr.skip()
+        """Run `work` on the upload and show how far it is in the first of four outputs; None: it failed."""
         session = request.session_hash or ""
         if not upload:
-            yield _said("Choose a file first.", is_wrong=True), *rest
+            yield _said("Choose a file first.", is_wrong=True), *emptied, _IDLE
             return None
         path = Path(upload)
 
@@ -160,19 +177,25 @@ class Handlers:
                     raise ApisrError(self._told(error, source)) from error
 
         updates = jobs.run(session, in_room)
+        rest: tuple[Any, ...] = *emptied, gr.update(interactive=True)
         try:
             while True:
                 yield _progress(next(updates)), *rest
+                rest = (gr.skip(),) * len(rest)
         except StopIteration as stopped:
             result: _Result = stopped.value
             return result
         except ApisrError as error:
             told = str(error)
-            yield _said(told if told.startswith(path.name) else told[:1].upper() + told[1:], is_wrong=True), *rest
+            yield (
+                _said(told if told.startswith(path.name) else told[:1].upper() + told[1:], is_wrong=True),
+                *emptied,
+                _IDLE,
+            )
             return None
         except Exception:  # noqa: BLE001 - a visitor's bar must not go on for ever
             log.error("a job failed\n%s", traceback.format_exc())  # noqa: TRY400 - our terminal shows the message alone
-            yield _said("Something went wrong on the server; its log says what", is_wrong=True), *rest
+            yield _said("Something went wrong on the server; its log says what", is_wrong=True), *emptied, _IDLE
             return None
         finally:
             updates.close()
@@ -208,6 +231,10 @@ def _progress(update: Update) -> str:
     return (
         f'<div class="said"><progress max="1"{value} aria-label="progress"></progress><p>{html.escape(told)}</p></div>'
     )
+
+
+def _pair(before: Path | None, after: Path | None) -> dict[str, Any]:
+    return dict(gr.update(value=(before, after), elem_classes=[]))
 
 
 def _download(path: Path) -> dict[str, Any]:

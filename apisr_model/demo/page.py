@@ -1,13 +1,16 @@
 """The page: tabs, what stands in them, and which event does what."""
 
+import html
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.data_classes import ImageData
 
 from apisr_model.demo import previews
-from apisr_model.demo.handlers import Handlers
+from apisr_model.demo.handlers import NO_LINES, NO_PICTURE, NO_SAMPLES, NO_VIDEO, Emptied, Handlers
 from apisr_model.demo.limits import Limits
 from apisr_model.demo.shelf import Shelf
 
@@ -78,8 +81,9 @@ def _picture_tab(handlers: Handlers) -> None:
                 interactive=False, max_height=720,
             )  # fmt: skip
             download = _download("upscale-download")
-    _on(run, handlers.upscale_picture, [source, *settings], [status, slider, download])
+    _on(run, handlers.upscale_picture, [source, *settings], [status, slider, download, stop])
     _on(stop, handlers.stop)
+    _empty_with(source, [status, slider, download], NO_PICTURE)
 
 
 def _video_tab(handlers: Handlers) -> None:
@@ -98,8 +102,9 @@ def _video_tab(handlers: Handlers) -> None:
             status = gr.HTML(elem_id="video-status")
             player = gr.HTML(elem_id="video-player")
             download = _download("video-download")
-    _on(run, handlers.upscale_video, [source, *settings, start, duration], [status, player, download])
+    _on(run, handlers.upscale_video, [source, *settings, start, duration], [status, player, download, stop])
     _on(stop, handlers.stop)
+    _empty_with(source, [status, player, download], NO_VIDEO)
 
 
 def _lines_tab(handlers: Handlers) -> None:
@@ -122,8 +127,9 @@ def _lines_tab(handlers: Handlers) -> None:
                 interactive=False, max_height=560,
             )  # fmt: skip
             steps = _gallery("Steps", "lines-steps", 3)
-    _on(run, handlers.enhance, [source, gamma], [status, slider, steps])
+    _on(run, handlers.enhance, [source, gamma], [status, slider, steps, stop])
     _on(stop, handlers.stop)
+    _empty_with(source, [status, slider, steps], NO_LINES)
 
 
 def _degradation_tab(handlers: Handlers) -> None:
@@ -145,11 +151,12 @@ def _degradation_tab(handlers: Handlers) -> None:
             shown = _gallery("Samples", "degrade-samples", 2)
             with gr.Accordion("What was drawn", open=False):
                 drawn = gr.HTML(elem_id="degrade-steps")
-    _on(run, handlers.degrade, [source, recipe, scale, samples, seed], [status, shown, drawn])
+    _on(run, handlers.degrade, [source, recipe, scale, samples, seed], [status, shown, drawn, stop])
     _on(stop, handlers.stop)
+    _empty_with(source, [status, shown, drawn], NO_SAMPLES)
 
 
-def _settings(handlers: Handlers) -> list[gr.components.Component]:
+def _settings(handlers: Handlers) -> list[Component]:
     """Weights, scale, strength, tile, colour: in the order that the handlers take them."""
     shelf = handlers.shelf
     weights = gr.Dropdown(
@@ -189,7 +196,7 @@ def _as_uploaded(payload: ImageData | None) -> str | None:
 def _buttons(run: str, name: str) -> tuple[gr.Button, gr.Button]:
     with gr.Row():
         started = gr.Button(run, variant="primary", elem_id=f"{name}-run", min_width=120)
-        stopped = gr.Button("Cancel", variant="secondary", elem_id=f"{name}-stop", min_width=120)
+        stopped = gr.Button("Cancel", interactive=False, elem_id=f"{name}-stop", min_width=120)
     return started, stopped
 
 
@@ -204,9 +211,33 @@ def _gallery(label: str, elem_id: str, columns: int) -> gr.Gallery:
     )  # fmt: skip
 
 
-def _on(button: gr.Button, run: Any, inputs: Any = None, outputs: Any = None) -> None:
+def _on(button: gr.Button, run: Any, inputs: Sequence[Component] = (), outputs: Any = None) -> None:
     """Run on a click, at once: our jobs queue, not Gradio."""
+    for component in inputs:
+        _refuse_in_words(component)
     button.click(run, inputs, outputs, show_progress="hidden", concurrency_limit=None, api_visibility="private")
+
+
+def _refuse_in_words(component: Component) -> None:
+    """Have the visitor told of a value that the component does not take, and our terminal spared a traceback."""
+    check = component.preprocess
+
+    def checked(payload: Any) -> Any:
+        try:
+            return check(payload)
+        except (gr.Error, TypeError, ValueError) as error:
+            told = error.message if isinstance(error, gr.Error) else f"{payload!r} is not taken"
+            told = f"{component.label}: {told}"
+            raise gr.Error(html.escape(told), print_exception=False) from None
+
+    vars(component)["preprocess"] = checked
+
+
+def _empty_with(source: Component, outputs: list[Component], emptied: Emptied) -> None:
+    """No result stays beside an input that it is not of."""
+    source.change(  # type: ignore[attr-defined]
+        lambda: ("", *emptied), None, outputs, show_progress="hidden", api_visibility="private"
+    )
 
 
 def _about(limits: Limits, shelf: Shelf) -> str:

@@ -4,13 +4,16 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
 
+from gradio.route_utils import DEFAULT_TEMP_DIR
 from starlette.middleware import Middleware
 
 from apisr_data.errors import UsageError
 from apisr_model.demo import page
-from apisr_model.demo.gate import Gate
+from apisr_model.demo.gate import Gate, is_loopback
 from apisr_model.demo.handlers import Handlers
 from apisr_model.demo.jobs import Jobs
 from apisr_model.demo.limits import Limits
@@ -19,6 +22,8 @@ from apisr_model.demo.shelf import Shelf
 
 FIRST_PORT, _PORTS = 7860, 100
 _EVENTS_AT_A_TIME = 40
+_UPLOADS_KEPT = 4
+"""Of the largest size: more make the oldest go."""
 _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
@@ -36,7 +41,9 @@ def serving(
     """
     chosen = _free_port(host, port)
     with ExitStack() as closing:
-        room = Room(limits.keep_minutes * 60)
+        closing.enter_context(_without_empty_folders())
+        most_bytes = limits.max_upload_mb * 10**6
+        room = Room(limits.keep_minutes * 60, _UPLOADS_KEPT * most_bytes)
         closing.callback(room.close)
         heavy, light = (Jobs(waiting=limits.queue, longest_s=limits.max_minutes * 60) for _ in range(2))
         closing.callback(light.close)
@@ -45,9 +52,9 @@ def serving(
         built = page.build(Handlers(shelf, limits, room, heavy, light))
         built.queue(max_size=_EVENTS_AT_A_TIME, api_open=False, default_concurrency_limit=None)
         closing.callback(built.close, verbose=False)
-        most_bytes = limits.max_upload_mb * 10**6
-        gate = Middleware(Gate, room=room.path, max_upload_bytes=most_bytes)
-        _, local, public = built.launch(
+        is_private = is_loopback(host) and not share
+        gate = Middleware(Gate, room=room, max_upload_bytes=most_bytes, is_private=is_private)
+        _, _, public = built.launch(
             server_name=f"[{host}]" if ":" in host else host,
             server_port=chosen,
             share=share,
@@ -70,7 +77,7 @@ def serving(
         )
         if share and not public:
             raise UsageError("--share: no tunnel could be opened; is there a network? Without --share the page works")
-        yield public or local
+        yield public or f"http://{_reachable(host)}:{chosen}/"
 
 
 @contextmanager
@@ -94,6 +101,34 @@ def _environment(room: Room) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_empty_folders() -> Iterator[None]:
+    """Gradio makes folders in the system's temporary folder for a feature that is off: remove those that are new."""
+    history = Path(DEFAULT_TEMP_DIR) / "vibe_edit_history"
+    new = [folder for folder in (history, history.parent) if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in new:
+            with suppress(OSError):  # another's files are in it by now
+                folder.rmdir()
+
+
+def _reachable(host: str) -> str:
+    """The host as a browser takes it; of all addresses of this machine, the one it has in its network."""
+    with suppress(ValueError):
+        if ip_address(host).is_unspecified:
+            is_6 = ":" in host
+            family, elsewhere = (socket.AF_INET6, "2001:db8::1") if is_6 else (socket.AF_INET, "192.0.2.1")
+            try:
+                with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                    probe.connect((elsewhere, 9))  # chooses a way and sends nothing
+                    host = probe.getsockname()[0]
+            except OSError:  # in no network
+                host = socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _free_port(host: str, port: int | None) -> int:

@@ -1,9 +1,9 @@
 """The networks that visitors choose from: those of the command line, then those that are here, then the rest."""
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apisr_data import cache
@@ -50,15 +50,15 @@ class Shelf:
         self._device, self._precision = device, precision
         self._lock = threading.Lock()
         self._networks: OrderedDict[str, Network] = OrderedDict()
-        found = [_given(name) for name in given]
-        found += [Choice(name, path, None, _licence(path, None)) for name, path in weights.packaged().items()]
+        ours = _distinct([_given(name) for name in given])
+        found = ours + [Choice(name, path, None, _licence(path, None)) for name, path in weights.packaged().items()]
         zoo = [Choice(entry.name, None, entry, _licence(None, entry)) for entry in weights.ENTRIES.values()]
         found += sorted(zoo, key=lambda choice: not choice.is_here)
         choices: dict[str, Choice] = {}
         for choice in found:  # of one name the first is taken
             choices.setdefault(choice.name, choice)
         self.choices: Mapping[str, Choice] = choices
-        for choice in found[: len(given)]:
+        for choice in ours:
             self.network(choice.name)
 
     @property
@@ -102,11 +102,22 @@ class Shelf:
 
 
 def _given(name: str) -> Choice:
-    """A name of the zoo, which must be here, or a file, shown with its folder: many files are called `network`."""
+    """A name of the zoo, which must be here, or a file."""
     path, entry = weights.resolve(name, offline=True)
     if entry is not None and not Path(name).is_file():
         return Choice(entry.name, None, entry, _licence(None, entry))
-    return Choice("/".join(path.absolute().parts[-2:]), path, entry, _licence(path, entry))
+    return Choice(path.name, path, entry, _licence(path, entry))
+
+
+def _distinct(choices: list[Choice]) -> list[Choice]:
+    """Files of one name, as runs leave them, are numbered: `network.safetensors (2)`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for choice in dict.fromkeys(choices):
+        seen[choice.name] += 1
+        number = seen[choice.name]
+        named.append(choice if number == 1 else replace(choice, name=f"{choice.name} ({number})"))
+    return named
 
 
 def _licence(path: Path | None, entry: Entry | None) -> str:

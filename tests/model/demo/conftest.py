@@ -28,6 +28,8 @@ class Served:
     address: str
     weights: Path
     room: Path
+    log: Path
+    """What its terminal shows beside its address."""
 
     def kept(self) -> list[str]:
         """Names of all files that visitors brought or got, and of partial folders."""
@@ -52,13 +54,15 @@ def served(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """
     place = tmp_path_factory.mktemp("place")
     cache = tmp_path_factory.mktemp("cache")
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
+    log = tmp_path_factory.mktemp("log") / "stderr"
+    with log.open("w") as stderr, socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.setblocking(False)
         to_proxy = {name: f"http://127.0.0.1:{proxy.getsockname()[1]}" for name in ("http_proxy", "https_proxy")}
         process = subprocess.Popen(
             [*COMMAND, "-w", str(small_weights), "--device", "cpu", "--port", str(free_port()), *LIMITS],
             env={**os.environ, "TMPDIR": str(place), "APISR_CACHE": str(cache), "OMP_NUM_THREADS": "1", **to_proxy},
             stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         assert process.stdout is not None
@@ -67,12 +71,12 @@ def served(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             address = re.search(r"http://127\.0\.0\.1:\d+/", told)
             assert address is not None, told
             (room,) = place.glob("apisr-demo-*")
-            yield Served(address[0], small_weights, room)
+            yield Served(address[0], small_weights, room, log)
         finally:
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=30)
         assert (process.returncode, rest) == (0, "ended; uploads and results are removed\n")
-        assert not [path for path in place.rglob("*") if path.is_file()]
+        assert not list(place.iterdir())
         assert not room.exists()
         with pytest.raises(BlockingIOError):
             proxy.accept()

@@ -118,6 +118,33 @@ def test_only_this_machine_can_open_the_page(served: Served) -> None:
     assert allowed.get("access-control-allow-origin") not in ("*", "https://example.org")
 
 
+@pytest.mark.parametrize("origin", ["https://example.org", "null", "http://127.0.0.1:9", "http://localhost"])
+def test_another_page_in_the_visitors_browser_can_ask_for_nothing(served: Served, origin: str) -> None:
+    for site in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        headers = {"origin": origin, **site}
+        assert answer(served, "gradio_api/queue/join", "POST", json={}, headers=headers).status_code == 403
+        files = {"files": ("x.png", b"x")}
+        assert answer(served, "gradio_api/upload", "POST", files=files, headers=headers).status_code == 403
+    behind_a_proxy = {"origin": "https://example.org", "sec-fetch-site": "same-origin"}
+    assert answer(served, "", headers=behind_a_proxy).status_code == 200
+    assert answer(served, "", headers={"origin": served.address.rstrip("/")}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "192.168.0.1:7860", "", "[", "localhost@x"])
+def test_a_foreign_name_of_this_machine_is_refused(served: Served, host: str) -> None:
+    assert answer(served, "", headers={"host": host}).status_code in (400, 403)
+    for ours in ("localhost", "LOCALHOST:80", "127.0.0.1:7860", "[::1]:7860"):
+        assert answer(served, "", headers={"host": ours}).status_code == 200
+
+
+def test_uploads_together_are_capped_and_the_oldest_make_way(served: Served) -> None:
+    (first,) = upload(served, "first.bin", b"1" * 3_900_000).json()
+    for number in range(4):
+        assert upload(served, "more.bin", bytes([number]) * 3_900_000).status_code == 200
+    assert not Path(first).exists()
+    assert sum(path.stat().st_size for path in served.room.rglob("*") if path.is_file()) < 16_100_000
+
+
 def test_the_room_is_its_owners_alone(served: Served) -> None:
     assert served.room.stat().st_mode & 0o077 == 0 or os.name == "nt"
 

@@ -25,7 +25,7 @@ VISITOR: Any = SimpleNamespace(session_hash="visitor")
 @pytest.fixture
 def handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handlers]:
     monkeypatch.setenv("APISR_CACHE", str(tmp_path / "cache"))
-    room, jobs = Room(60), Jobs(waiting=2, longest_s=60)
+    room, jobs = Room(60, most_bytes=10**6), Jobs(waiting=2, longest_s=60)
     yield Handlers(Shelf(), Limits(), room, jobs, jobs)
     jobs.close()
     room.close()
@@ -88,3 +88,14 @@ def test_a_video_that_cannot_end_in_time_is_told_so_early(
     with pytest.raises(UsageError, match="choose a shorter part or faster weights"):
         videos.upscale(source, network, Options(), Limits(max_minutes=1e-9), lambda _: None)
     assert not list(tmp_path.glob("film.apisr.*"))
+
+
+def test_a_job_empties_what_the_last_one_showed_when_it_starts_and_when_it_fails(handlers: Handlers) -> None:
+    (handlers.room.path / "text.png").write_text("no picture")
+    updates = list(handlers.enhance(str(handlers.room.path / "text.png"), 0.975, VISITOR))
+    assert len(updates) > 1
+    for _, slider, steps, _ in (updates[0], updates[-1]):
+        assert slider["value"] is steps["value"] is None
+    assert [updates[0][-1]["interactive"], updates[-1][-1]["interactive"]] == [True, False]  # Cancel
+    (refused,) = handlers.upscale_picture(None, None, 0, 1, 0, False, VISITOR)
+    assert refused[2] == {**refused[2], "value": None, "interactive": False}

@@ -66,6 +66,31 @@ def test_a_picture_is_compared_and_downloaded_as_the_command_writes_it(
     assert refused == []
 
 
+def test_no_result_stays_beside_another_input_and_the_page_keeps_its_width(demo: Page, picture: Path) -> None:
+    width = "() => document.querySelector('[role=tablist]').getBoundingClientRect().width"
+    empty = demo.evaluate(width)
+    give(demo, "upscale", picture)
+    run(demo, "upscale")
+    shown, download = demo.locator("#upscale-slider img").first, demo.locator("#upscale-download")
+    expect(shown).to_be_visible()
+    expect(demo.locator("#upscale-stop")).to_be_disabled()
+    assert demo.evaluate(width) == empty > 1000
+    demo.locator("#upscale-input").get_by_label(re.compile("Clear|Remove", re.IGNORECASE)).click()
+    expect(shown).not_to_be_visible()
+    expect(download).to_be_disabled()
+    expect(download).to_have_text("Download")
+    expect(demo.locator("#upscale-status")).to_have_text("")
+
+
+def test_a_value_that_is_not_taken_is_refused_in_words(served: Served, demo: Page) -> None:
+    logged = served.log.read_text()
+    demo.get_by_role("tab", name="Video").click()
+    demo.get_by_label("Duration, s").fill("-3")
+    demo.locator("#video-run").click()
+    expect(demo.get_by_test_id("toast-body")).to_contain_text("Duration, s: Value -3 is less than minimum value 0.")
+    assert served.log.read_text() == logged
+
+
 def test_a_files_name_is_text_wherever_it_is_shown(demo: Page, tmp_path: Path) -> None:
     bad = tmp_path / "<img src=x onerror=document.title=1>.png"
     bad.write_bytes(b"no picture")
@@ -146,6 +171,12 @@ def test_the_divider_follows_the_arrow_keys(demo: Page, picture: Path) -> None:
     divider.press("ArrowLeft")
     demo.wait_for_timeout(100)
     after = divider.bounding_box()
+    expect(divider).to_have_attribute("aria-valuenow", "45")
+    for key, value in (("Home", "0"), ("End", "100")):
+        divider.press(key)
+        expect(divider).to_have_attribute("aria-valuenow", value)
+    for name in ("Picture", "pseudo ground truth"):
+        expect(demo.locator("#lines-slider").get_by_role("img", name=name, exact=True)).to_have_count(1)
     assert before is not None
     assert after is not None
     assert after["x"] < before["x"] - 5

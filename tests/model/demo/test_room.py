@@ -12,7 +12,7 @@ from apisr_model.demo.room import Room
 
 @pytest.fixture
 def room() -> Iterator[Room]:
-    made = Room(0.2)
+    made = Room(0.2, most_bytes=100)
     yield made
     made.close()
     assert not made.path.exists()
@@ -53,6 +53,25 @@ def test_only_what_was_uploaded_is_taken(room: Room, tmp_path: Path) -> None:
     for path in (tmp_path / "secret.png", room.path / "link.png", room.path / "gone.png"):
         with pytest.raises(InputError, match="choose it again"), room.job("a", path):
             pass
+
+
+def test_the_upload_not_used_for_longest_makes_way_and_a_job_keeps_its_own(room: Room) -> None:
+    for name in ("old", "new"):
+        (room.path / name).mkdir()
+        (room.path / name / "x.png").write_bytes(bytes(40))
+        time.sleep(0.02)
+    with room.job("a", room.path / "old" / "x.png") as source:
+        time.sleep(0.02)
+        (room.path / "new" / "x.png").touch()
+        with room.arrival(30) as has_room:
+            assert has_room
+            assert sorted(path.name for path in room.path.iterdir()) == sorted(("new", source.parent.name))
+            assert source.stat().st_size == 40
+            with room.arrival(80) as has_more:
+                assert not has_more
+        with room.arrival(100) as has_room:
+            assert has_room
+            assert not (room.path / "new").exists()
 
 
 def test_what_is_left_alone_is_swept_and_what_is_at_work_is_not(room: Room) -> None:

@@ -20,10 +20,17 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_given_files_come_first_without_their_place_and_the_zoo_follows(small_weights: Path) -> None:
     shelf = Shelf([str(small_weights)], device="cpu")
     names = list(shelf.choices)
-    assert names[0] == shelf.default == f"{small_weights.parent.name}/small.safetensors"
+    assert names[0] == shelf.default == "small.safetensors"
     assert set(names[1:]) == set(ENTRIES)
     assert shelf.choices["apisr-grl-x4"].label == "apisr-grl-x4 (not fetched)"
     assert "GPL-3.0-only" in shelf.choices["apisr-grl-x4"].licence
+
+
+def test_files_of_one_name_are_numbered_and_one_given_twice_is_one(small_weights: Path, tmp_path: Path) -> None:
+    other = str(shutil.copy(small_weights, tmp_path))
+    shelf = Shelf([str(small_weights), other, other], device="cpu")
+    assert list(shelf.choices)[:2] == ["small.safetensors", "small.safetensors (2)"]
+    assert [choice.path for choice in shelf.choices.values()][1:3] == [Path(other), None]
 
 
 def test_what_is_fetched_while_the_page_is_open_is_found(small_weights: Path) -> None:
