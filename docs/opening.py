@@ -35,7 +35,7 @@ def before_and_after(demo: Path) -> Rgb:
     shown = {
         "before: the input": magnify(small, (width, height)),
         "a plain resize (bicubic)": resize(small, (width, height), "paper"),
-        "after: trained a minute on the others below": after,
+        "after: a network trained for a minute": after,
     }
     return grid([(label, magnify(picture[_FACE], _FACE_PX)) for label, picture in shown.items()], len(shown))
 

@@ -1,12 +1,13 @@
 """Run the notebooks from top to bottom and keep what they show: `python notebooks/run.py [NAME.ipynb ...]`.
 
+A name is a file's, or one of those beside this program; without a name all of these run.
 Counts of executions, times and versions are left out, so that a notebook changes only where its pictures or words do.
 """
 
+import argparse
 import base64
 import io
 import os
-import sys
 from pathlib import Path
 
 import nbformat
@@ -59,7 +60,14 @@ def _with_palette(png: str) -> str:
 
 def main() -> None:
     """Run those that are named, or all."""
-    for notebook in [Path(name) for name in sys.argv[1:]] or sorted(FOLDER.glob("*.ipynb")):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebook", nargs="*", type=Path, metavar="NAME.ipynb")
+    named = parser.parse_args().notebook
+    found = [path if path.is_file() else FOLDER / path for path in named]
+    for path in found:
+        if not path.is_file():
+            parser.error(f"there is no notebook {path}")
+    for notebook in found or sorted(FOLDER.glob("*.ipynb")):
         nbformat.write(execute(notebook, notebook.resolve().parent), notebook)
         print(f"{notebook}: {notebook.stat().st_size / 1000:.0f} kB")
 
