@@ -166,9 +166,12 @@ function reasonOf(frame) {
       ? "select decides when it runs again"
       : `${decision ? "kept" : "dropped"} by you, here`;
   }
-  const place = (_, rank, count, part) => `number ${rank} of the ${count} candidates in part ${Number(part) + 1} of its video`;
+  const standing = (_, rank, count, part) => {
+    const place = count === "1" ? "the only candidate" : `number ${rank} of ${count} candidates`;
+    return `${place} in part ${Number(part) + 1} of its video`;
+  };
   return (frames.reason[frame] ?? "not selected yet")
     .replace(/^kept: /, "")
-    .replace(/\brank (\d+) of (\d+) in partition (\d+)/, place)
+    .replace(/\brank (\d+) of (\d+) in partition (\d+)/, standing)
     .replace(/, whose share is (\d+)$/, ", which has room for $1");
 }

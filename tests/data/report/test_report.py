@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import shlex
@@ -88,6 +89,37 @@ def test_many_thumbnails_stand_beside_the_page(tmp_path):
     assert len(list(written.pictures.iterdir())) == 5
 
 
+@pytest.mark.parametrize("others", [[], ["mine.jpg", "notes.txt"]])
+def test_thumbnails_go_when_the_page_takes_them_in_and_nothing_else_does(tmp_path, others):
+    dataset = make(tmp_path / "set", ["One"], 5)
+    pictures = write_report(dataset, inline_bytes=0).pictures
+    for name in others:
+        (pictures / name).touch()
+    assert write_report(dataset).pictures is None
+    assert pictures.exists() == bool(others)
+    assert not others or sorted(path.name for path in pictures.iterdir()) == others
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(tmp_path, monkeypatch):
+    def refuse(data, path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    dataset = make(tmp_path / "set", ["One"], 1)
+    monkeypatch.setattr("apisr_data.report.write_bytes", refuse)
+    with pytest.raises(UsageError, match=re.escape(f"the folder {tmp_path / 'set'} cannot be written") + ".* -o"):
+        write_report(dataset)
+
+
+def test_a_part_that_is_gone_is_told(tmp_path):
+    dataset = make(tmp_path / "set", ["One", "Two"], 3)
+    assert write_report(dataset).behind.stage == "rescale"
+    dataset.part("thumbnails", f"{1:016x}").unlink()
+    dataset.refresh()
+    behind = write_report(dataset).behind
+    assert (behind.stage, behind.state) == ("extract", "stale")
+    assert "a part of their tables is gone" in behind.told
+
+
 def test_a_frame_id_that_leads_elsewhere_gets_no_file(tmp_path):
     dataset = make(tmp_path / "set", ["One"], 2)
     row = {"frame_id": "../../escaped", "video_id": f"{0:016x}", "jpeg": b"not a picture"}
@@ -128,6 +160,23 @@ def test_the_command_says_what_it_wrote_and_how_decisions_come_back(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert f"wrote {folder / 'report.html'}" in result.stdout
     assert f"next: apisr-data select {shlex.quote(str(folder))} --overrides overrides.csv" in result.stdout
+
+
+def test_the_command_names_what_a_dataset_without_frames_needs(tmp_path):
+    folder = create_dataset(tmp_path / "set").path
+    command = [sys.executable, "-m", "apisr_data.cli", "report", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert f"next: apisr-data extract VIDEOS... -d {folder}" in result.stdout
+    assert "decisions" not in result.stdout
+
+
+def test_a_reason_of_several_lines_makes_no_rule_of_its_own(tmp_path):
+    dataset = make(tmp_path / "set", ["One"], 3)
+    decisions = tmp_path / "mine.csv"
+    decisions.write_text(f'frame_id,is_kept,reason\n{0:016x}-0,false,"one\nand more"\n{0:016x}-2,false,other\n')
+    select(dataset, SELECT, overrides=decisions)
+    rules = facts_of(write_report(dataset).path)["frames"]["rules"]
+    assert [rule for rule in rules if rule.startswith("override")] == ["override"]
 
 
 def test_a_table_damaged_in_its_middle_is_told(tmp_path):
