@@ -34,7 +34,7 @@ function heights() {
           { class: "notice" },
           "No native height was measured: ",
           command(commandTowards("score")),
-          " does it for videos of 240 rows and more.",
+          "; the scores bring it, for videos of 240 rows and more.",
         ),
     el("div", { class: "multiples" }, withCurve.map(curve)),
     withCurve.length < rows.length && withCurve.length
