@@ -157,6 +157,8 @@ def parse(model: type[S], values: dict[str, Any], origin: str) -> S:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         message = f"{first['msg']} (found {first['input']!r})"
+        if first["type"] == "value_error":  # a rule of ours, which says itself what it found
+            message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = f"no such setting; there are {', '.join(_fields(model, first['loc'][:-1]))}"
         raise ConfigError(f"{origin}: {key}: {message}") from None

@@ -150,7 +150,7 @@ def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
         f"{train.minutes:g} min" if train.minutes else "",
     ]
     pictures = f"{len(rows.train):,} pictures to train, {len(rows.val):,} to validate"
-    work = f"{train.batch} crops of {settings.data.crop_px} px a step, for {' or '.join(filter(None, ends))}"
+    work = f"{train.batch:,} crops of {settings.data.crop_px} px a step, for {' or '.join(filter(None, ends))}"
     OUT.print(f"{network.architecture} {network.scale}x on {device}: {pictures}; {work}", markup=False)
     losses, learned = settings.losses, []
     learned += ["L1"] if losses.pixel else []
@@ -165,12 +165,17 @@ def _announce(settings: "TrainRecipe", rows: "Manifest", device: str) -> None:
 def _interruption() -> Iterator[Event]:
     """An event that the first Ctrl-C or SIGTERM sets: the run stops between two steps. A second one breaks it off."""
     stopped = Event()
+    first = 0.0
+    patience_s = 20 if "RANK" in os.environ else 0  # a launcher of several processes passes the same signal on again
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(_number: int, _frame: object) -> None:
-        if stopped.is_set():
+        nonlocal first
+        if not stopped.is_set():
+            first = time.monotonic()
+            stopped.set()
+        elif time.monotonic() - first > patience_s:
             raise KeyboardInterrupt
-        stopped.set()
 
     for number in before:
         signal.signal(number, stop)
@@ -216,9 +221,6 @@ def _close(result: "Result", began: float) -> None:
     from apisr_data.terminal import OUT, seconds_since
     from apisr_model.train.board import FOLDER
 
-    if result.left_out:
-        named = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
-        OUT.print(f"left out of --init, for want of a match: {len(result.left_out):,} entries: {named}", markup=False)
     if not result.step:
         OUT.print("stopped before the first step: nothing was written", markup=False)
         raise KeyboardInterrupt

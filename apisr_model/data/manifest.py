@@ -45,7 +45,8 @@ def read_manifest(path: Path, where: str | None = None) -> Manifest:
     """
     try:
         content = path.read_bytes()
-        table = pq.read_table(pa.BufferReader(content))
+        # not read_table: beside torch its threads abort one process in four that ends soon after
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"manifest {path}: cannot be read: {error}") from None
     if missing := {"image", "split"} - set(table.column_names):

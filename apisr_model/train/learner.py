@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from apisr_model.architectures import State
+from apisr_model.errors import WeightsError
 from apisr_model.losses.discriminator import Discriminator
 from apisr_model.train.recipe import TrainRecipe
 
@@ -59,9 +60,18 @@ class Learner:
         return {name: part for name, part in parts.items() if part is not None}
 
     def start_from(self, init: State) -> tuple[str, ...]:
-        """Fill the generator's entries that `init` has in the same shape; the names of the others on either side."""
+        """Fill the generator's entries that `init` has in the same shape; the names of the others on either side.
+
+        Raises:
+            WeightsError: no entry fits.
+        """
         own = self.generator.state_dict()
         fitting = {key: value for key, value in init.items() if key in own and own[key].shape == value.shape}
+        if not fitting:
+            raise WeightsError(
+                f"nothing to start from: none of the {len(init):,} entries, such as {next(iter(init), 'none')}, fits one "
+                f"of the network's {len(own):,}, such as {next(iter(own))}: another architecture?"
+            )
         for module in (self.generator, self.ema):
             module.load_state_dict(fitting, strict=False)
         return tuple(sorted((own.keys() | init.keys()) - fitting.keys()))

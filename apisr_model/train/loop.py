@@ -4,6 +4,7 @@ Take a batch, make a step, and now and then measure and save. Every draw is a pu
 was interrupted and resumed equals one that was not, bit for bit on a CPU.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from apisr_data.errors import ApisrError, ConfigError
+from apisr_data.errors import ApisrError, ConfigError, ImageError, InputError
 from apisr_model import architectures, checkpoint
 from apisr_model.architectures import State
 from apisr_model.data import Manifest, deaths_told
@@ -27,6 +28,8 @@ from apisr_model.train.schedule import Pace, fraction, learning_rate
 from apisr_model.train.state import RunFolder
 from apisr_model.train.step import Step
 from apisr_model.train.validation import HeldOut, Validation
+
+log = logging.getLogger(__name__)
 
 TARGETS = "targets"
 """Folder of a run that keeps its enhanced pictures: one takes 250 ms to make."""
@@ -107,6 +110,8 @@ def train(
         folder.restore(learner)
     elif init is not None:
         left_out = learner.start_from(architecture.rename(init))
+        if left_out:
+            log.warning("left out of what the run starts from, %d entries: %s", len(left_out), ", ".join(left_out))
     with team.local_main_process_first():  # the first one fetches what is not there
         losses = objective.load(recipe.losses, place)
     step = Step(learner, losses, recipe, team, place, dtype)
@@ -125,7 +130,11 @@ def train(
 
     def keep(board: Board) -> Validation | None:
         """Measure the averaged weights, and write all files."""
-        found = held_out.measure(learner.ema, partial(board.picture, learner.step))
+        found = None
+        try:
+            found = held_out.measure(learner.ema, partial(board.picture, learner.step))
+        except InputError as error:
+            log.warning("step %d is not measured: %s", learner.step, error)
         if found:
             board.validation(learner.step, found)
         is_best = found is not None and found.is_better_than(learner.best)
@@ -137,7 +146,12 @@ def train(
     kept = first if (run / state.NETWORK_FILE).exists() else 0
     done = fraction(settings, first, before)
     pace = Pace(start, done)
-    with deaths_told(), Board(run, first) if team.is_main_process else nullcontext() as board:
+    is_main = team.is_main_process
+    with (
+        folder.locked() if is_main else nullcontext(),
+        deaths_told(),
+        Board(run, first) if is_main else nullcontext() as board,
+    ):
         while done < 1 and not _mains(team, should_stop()):
             asked = time.monotonic()
             try:
@@ -175,6 +189,10 @@ def _check(recipe: TrainRecipe, manifest: Manifest, multiple_of: int, processes:
     if not manifest.train:
         found = f"all {len(manifest.val):,} rows that were chosen have split 'val'"
         raise ConfigError(f"manifest {manifest.path}: nothing to train on: {found}")
+    rows = [*manifest.train, *manifest.val]
+    if absent := [row for row in rows if not row.path.exists() or (row.low_res and not row.low_res.exists())]:
+        found = f"{len(absent):,} of {len(rows):,} pictures are not where the manifest {manifest.path} has them"
+        raise ImageError(f"{found}; the first is '{absent[0].name}'")
     settings, sides = recipe.train, {"data": recipe.data.crop_px, "validation": recipe.validation.crop_px}
     for table, side in sides.items():
         if side % multiple_of:

@@ -4,19 +4,23 @@
     RUN/best.safetensors                  those of the best validation
     RUN/checkpoints/00010000.safetensors  those of the last checkpoints
     RUN/state.pt                          all that a resumed run goes on from
+    RUN/.lock                             held while a process trains here
 
 Each file is whole at every moment; `state.pt` is written last, so that nothing says done before the networks are.
 """
 
 import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
-from apisr_data.errors import ConfigError
+from apisr_data.errors import ConfigError, UsageError
 from apisr_data.images import write_bytes
 from apisr_model import checkpoint
 from apisr_model.architectures import Config
@@ -41,6 +45,25 @@ class RunFolder:
     manifest: str
     """The digest of its rows."""
     config: Config
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others out; what a process that was killed while it wrote has left here goes.
+
+        Raises:
+            UsageError: another process trains here.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UsageError(f"{self.path}: another process trains here; choose another -o") from None
+        with lock:
+            for pattern in (f".{FILE}.*.tmp", ".*.safetensors.*.part", f"{CHECKPOINTS}/.*.safetensors.*.part"):
+                for left in self.path.glob(pattern):
+                    left.unlink(missing_ok=True)
+            yield
 
     def restore(self, learner: Learner) -> None:
         """Go on from `state.pt`.
@@ -67,12 +90,17 @@ class RunFolder:
         about = {**order, "step": learner.step, "manifest": self.manifest, "recipe": recipe}
         keep, folder = self.recipe.train.keep, self.path / CHECKPOINTS
         names = [NETWORK_FILE, *([BEST_FILE] if is_best else [])]
+        paths = [self.path / name for name in names] + [folder / f"{learner.step:08d}.safetensors"] * bool(keep)
         learner.ema.eval()  # what a network merges for inference follows its weights
-        for path in [self.path / name for name in names] + [folder / f"{learner.step:08d}.safetensors"] * bool(keep):
-            checkpoint.save(path, learner.ema, network.architecture, self.config, **about)
         buffer = io.BytesIO()
         torch.save({**learner.state(), "recipe": recipe, "manifest": self.manifest}, buffer)
-        write_bytes(buffer.getvalue(), self.path / FILE)
+        try:
+            for path in paths:
+                checkpoint.save(path, learner.ema, network.architecture, self.config, **about)
+            write_bytes(buffer.getvalue(), self.path / FILE)
+        except OSError as error:
+            what = f"{error.strerror}, so step {learner.step:,} was not saved (state: {buffer.tell() / 1e6:,.0f} MB)"
+            raise OSError(error.errno, what, str(self.path)) from error
         for old in sorted(folder.glob(_OURS))[: -keep or None]:
             old.unlink(missing_ok=True)
 
@@ -86,8 +114,16 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         missing = _ENTRIES - content.keys()
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise WeightsError(f"{path}: no state of a training run, or damaged: {reason}") from None
     if missing:
         raise WeightsError(f"{path}: no state of a training run: it lacks {', '.join(sorted(missing))}")
@@ -99,8 +135,7 @@ def _check_same_run(content: dict[str, Any], recipe: dict[str, Any], manifest: s
         for key, value in values.items():
             before = content["recipe"].get(table, {}).get(key)
             if before != value and not (table == "train" and key in _MAY_CHANGE):
-                raise ConfigError(
-                    f"{path}: the run began with {table}.{key} = {before}, not {value}; choose another -o"
-                )
+                began = f"{path}: the run began with {table}.{key} = {before}, not {value}"
+                raise ConfigError(f"{began}; leave out --recipe and --set to go on so, or choose another -o")
     if content["manifest"] != manifest:
         raise ConfigError(f"{path}: the run began with another manifest or --where; choose another -o, with --init")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from apisr_data.config import parse
-from apisr_data.errors import ConfigError, ImageError
+from apisr_data.errors import ConfigError, ImageError, UsageError
 from apisr_model import architectures, checkpoint
 from apisr_model.data import read_manifest
 from apisr_model.errors import TrainingError, WeightsError
@@ -350,3 +351,51 @@ def test_validation_draws_what_no_training_sample_does(tmp_path: Path) -> None:
     held_out = HeldOut(rows, recipe, tmp_path / "targets", torch.device("cpu"))
     drawn = {feed.pairs_of(rows, recipe).window(number).drawn for number in range(8)}
     assert held_out._pairs.window(0).drawn not in drawn
+
+
+def test_a_run_that_goes_on_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    lock = FileLock(run(tmp_path, tiny(iterations=2)).network.with_name(".lock"))
+    with lock, pytest.raises(UsageError, match="another process trains here"):
+        run(tmp_path, tiny(), resume=True)
+    assert run(tmp_path, tiny(), resume=True).steps_now == 8
+
+
+def test_what_a_killed_save_left_goes(tmp_path: Path) -> None:
+    run(tmp_path, tiny(iterations=2))
+    left = [tmp_path / "run" / f".{state.FILE}.77.tmp", tmp_path / "run" / f".{state.NETWORK_FILE}.77.part"]
+    for path in left:
+        path.write_bytes(b"half")
+    run(tmp_path, tiny(), resume=True)
+    assert not any(path.exists() for path in left)
+
+
+def test_pictures_that_are_not_there_are_missed_before_the_first_step(tmp_path: Path) -> None:
+    four_pictures(tmp_path)
+    (tmp_path / "v.png").unlink()
+    with pytest.raises(ImageError, match=r"1 of 4 pictures are not where .* has them; the first is 'v\.png'"):
+        run(tmp_path, tiny())
+
+
+def test_a_damaged_picture_held_out_is_told_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    four_pictures(tmp_path)
+    (tmp_path / "v.png").write_bytes(b"no picture")
+    result = run(tmp_path, tiny())
+    assert result.is_finished
+    assert result.validation is None
+    assert "step 10 is not measured" in caplog.text
+    assert "v.png" in caplog.text
+
+
+def test_weights_of_another_architecture_are_no_start(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nothing to start from: .*conv_first\.weight.* another architecture"):
+        run(tmp_path, tiny(), init={"conv_first.weight": torch.zeros(3)})
+
+
+def test_a_state_that_is_some_other_text_is_named(tmp_path: Path) -> None:
+    run(tmp_path, tiny(iterations=2))
+    for content in (b"hi\n", b""):
+        (tmp_path / "run" / state.FILE).write_bytes(content)
+        with pytest.raises(WeightsError, match=r"no state of a training run, or damaged: .+"):
+            run(tmp_path, tiny(), resume=True)
