@@ -69,8 +69,8 @@ class Learner:
         fitting = {key: value for key, value in init.items() if key in own and own[key].shape == value.shape}
         if not fitting:
             raise WeightsError(
-                f"nothing to start from: none of the {len(init):,} entries, such as {next(iter(init), 'none')}, fits one "
-                f"of the network's {len(own):,}, such as {next(iter(own))}: another architecture?"
+                f"nothing to start from: none of the {len(init):,} entries, such as {next(iter(init), '-')}, fits "
+                f"one of the network's {len(own):,}, such as {next(iter(own))}: another architecture?"
             )
         for module in (self.generator, self.ema):
             module.load_state_dict(fitting, strict=False)
