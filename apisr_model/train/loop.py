@@ -60,6 +60,7 @@ class Result:
     """Of `step`, those of this session."""
     seconds: float
     validation: Validation | None
+    """Of the weights that are handed out; None where they were saved unmeasured."""
     is_finished: bool
     left_out: tuple[str, ...] = ()
     """Entries of `init` that the network has no place for, and entries of the network that `init` lacks."""
@@ -179,6 +180,7 @@ def train(
             on_progress(Progress(learner.step, done, told, speed, pace.waiting, pace.seconds_left, found))
         if board is not None and learner.step != kept:  # stopped, or the network was removed
             folder.save(learner, is_best=False)
+            validation = None
     team.wait_for_everyone()  # who ends first ends the others, and the first one has to save
     now = learner.step - first
     return Result(run / state.NETWORK_FILE, learner.step, now, learner.seconds, validation, done >= 1, left_out)
