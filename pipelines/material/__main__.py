@@ -52,7 +52,7 @@ def main() -> None:
         print()
     with (given.out / "titles.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["glob", "title", "episode", "source", "licence"])
+        rows.writerow(["path", "title", "episode", "source", "licence"])
         for title, licence in _LICENCES.items():
             rows.writerow([f"*{title}*", title, "", "openclipart and The Question", licence])
 
