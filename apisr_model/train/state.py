@@ -59,11 +59,13 @@ class RunFolder:
             lock.acquire()
         except Timeout:
             raise UsageError(f"{self.path}: another process trains here; choose another -o") from None
-        with lock:
+        try:
             for pattern in (f".{FILE}.*.tmp", ".*.safetensors.*.part", f"{CHECKPOINTS}/.*.safetensors.*.part"):
                 for left in self.path.glob(pattern):
                     left.unlink(missing_ok=True)
             yield
+        finally:
+            lock.release()
 
     def restore(self, learner: Learner) -> None:
         """Go on from `state.pt`.

@@ -39,6 +39,9 @@ def main() -> None:
     looked_at = survey(given.clipart, held_out=_HELD_OUT, workers=given.workers)
     _write_list(looked_at, given.clipart, given.out / "drawings.csv")
     chosen = [drawing for drawing in looked_at if not drawing.reason]
+    if not chosen or not given.question.is_dir():
+        wanted = given.question if chosen else given.clipart
+        raise SystemExit(f"{wanted}: not the folder that docs/material.md names")
     print(f"{len(chosen):,} of {len(looked_at):,} drawings")
     for title, count, is_held_out in (("drawn-train", given.train, False), ("drawn-held-out", given.held_out, True)):
         drawings = [drawing for drawing in chosen if drawing.is_held_out == is_held_out]

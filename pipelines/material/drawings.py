@@ -101,6 +101,8 @@ def _judge(job: tuple[Path, str, bool]) -> Drawing:
         return judged("too large a file")
     try:
         image = render(path, height=_LOOKED_PX)
+    except (KeyboardInterrupt, SystemExit):
+        raise
     except BaseException as error:  # noqa: BLE001 - the renderer's panics are no Exception
         return judged(f"cannot be rendered: {str(error)[:80]}")
     aspect = image.shape[1] / image.shape[0]
