@@ -72,6 +72,18 @@ def test_weights_to_start_from_that_do_not_fit_are_named(tmp_path: Path) -> None
     assert "left out of what the run starts from, 7 entries: body.0.bias, body.0.weight" in told
 
 
+def test_a_colour_that_drifts_is_warned_of(tmp_path: Path) -> None:
+    untrained = [
+        *TINY,
+        "--set",
+        "train.iterations=1",
+        "--set",
+        "network.config={features = 8, convolutions = 1, base = 'nearest'}",
+    ]
+    told = CliRunner().invoke(app, ["train", str(four_pictures(tmp_path)), "-o", str(tmp_path / "run"), *untrained])
+    assert "warning: step 1: the mean colour of the output strays by" in told.stderr
+
+
 def test_weights_that_learned_from_another_channel_order_are_refused_until_it_is_named(tmp_path: Path) -> None:
     manifest, zoos = four_pictures(tmp_path), tmp_path / "4x_APISR_RRDB_GAN_generator.pth"
     torch.save(architectures.build("compact", scale=2, features=8, convolutions=1).state_dict(), zoos)
